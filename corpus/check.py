@@ -1,0 +1,92 @@
+"""Prove a finished set whole, and show what is in it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow.parquet as pq
+from tokenizers import Tokenizer
+
+from corpus import identity, sets, storage
+from corpus.progress import Progress
+from corpus.shards import Shard, ShardSet
+
+
+def damaged_files(url: str) -> Iterator[str]:
+    """Yield a line for every file of a set that is missing or differs from its receipt."""
+    manifest = sets.read_manifest(url)
+    files = [(name, file) for part in manifest.parts for name, file in part.files.items()]
+    with Progress("verify", total=sum(file.num_bytes for _, file in files), unit="B") as progress:
+        done = 0
+        for name, file in files:
+            place = storage.join(url, name)
+            try:
+                found = sets.digest_file(place)
+            except FileNotFoundError:
+                yield f"{place}: missing"
+            else:
+                if found.num_bytes != file.num_bytes:
+                    yield f"{place}: {found.num_bytes:,} bytes, should be {file.num_bytes:,}"
+                elif found != file:
+                    yield f"{place}: sha256 {found.sha256}, should be {file.sha256}"
+            done += file.num_bytes
+            progress.update(done)
+    expected = sets.set_id(manifest.stage, manifest.identity)
+    if expected != manifest.id:
+        yield f"{url}: the manifest's id is {manifest.id}, its identity's is {expected}"
+
+
+def head(url: str, *, num_rows: int) -> Iterator[str]:
+    """Yield the first rows of a set as text."""
+    manifest = sets.read_manifest(url)
+    if manifest.stage == "shards":
+        yield from _head_shards(ShardSet(url, manifest), num_rows=num_rows)
+        return
+    left = num_rows
+    for part in manifest.parts:
+        if not part.file().endswith(".parquet") or left <= 0:
+            continue
+        with storage.open_read(storage.join(url, part.file())) as file:
+            batch = next(pq.ParquetFile(file).iter_batches(batch_size=left), None)
+        if batch is None:
+            continue
+        for row in batch.to_pylist():
+            left -= 1
+            shown = {
+                name: identity.show_id(value)
+                if name in ("id", "survivor", "a", "b") and value
+                else value
+                for name, value in row.items()
+                if name not in ("signature", "exact")
+            }
+            yield "\n".join(f"{name}: {value}" for name, value in shown.items())
+
+
+def _head_shards(shards: ShardSet, *, num_rows: int) -> Iterator[str]:
+    tokenizer = Tokenizer.from_str(shards.tokenizer_files()["tokenizer.json"].decode())
+    left = num_rows
+    for shard in shards.shards:
+        if left <= 0:
+            return
+        yield from _head_shard(shards, shard, tokenizer, num_rows=left)
+        left -= shard.num_rows
+
+
+def _head_shard(
+    shards: ShardSet, shard: Shard, tokenizer: Tokenizer, *, num_rows: int
+) -> Iterator[str]:
+    rows = shards.rows(shard.source, shard.subset, shard.row_length)
+    titles = {
+        row["id"]: f"{row['title']} ({identity.show_id(row['id'])})"
+        for row in shards.documents(shard).to_pylist()
+    }
+    batch = rows.take(np.arange(min(num_rows, shard.num_rows)))
+    for row in range(len(batch.input_ids)):
+        yield f"--- {shard.name} row {row}"
+        begin = 0
+        mine = batch.piece_rows == row
+        for end, document in zip(
+            batch.piece_ends[mine].tolist(), batch.piece_documents[mine].tolist(), strict=True
+        ):
+            text = tokenizer.decode(batch.input_ids[row, begin:end].tolist())
+            yield f"[{titles.get(document, identity.show_id(document))}] {text}"
+            begin = end

@@ -1,0 +1,92 @@
+"""The columns of every table on disk, and what they mean.
+
+Parquet for what people query (documents, measures, matches, fates), Arrow IPC for what the GPU
+reads (shards). Every table is sorted as its comment says, so its bytes are a function of content.
+"""
+
+import pyarrow as pa
+
+ID = pa.uint64()
+"""A document's id: `identity.document_id(source, key)`."""
+
+# One row per document, in the order of the input.
+DOCUMENTS = pa.schema(
+    [
+        pa.field("id", ID, nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),  # the native key: page id, row number
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("num_raw_bytes", pa.int64(), nullable=False),  # before extraction
+    ]
+)
+
+# Records that were read but are no document; one row each.
+REJECTS = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),  # bytes into the decompressed split
+        pa.field("num_raw_bytes", pa.int64(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+    ]
+)
+
+# One row per pair with Jaccard similarity >= 0.7, a < b, sorted by (a, b).
+MATCHES = pa.schema(
+    [
+        pa.field("a", ID, nullable=False),
+        pa.field("b", ID, nullable=False),
+        pa.field("kind", pa.string(), nullable=False),  # exact | near
+        pa.field("num_common", pa.int64(), nullable=False),  # shingles in both
+        pa.field("num_union", pa.int64(), nullable=False),  # shingles in either
+    ]
+)
+
+# One row per document, in the order of its documents part.
+FATES = pa.schema(
+    [
+        pa.field("id", ID, nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("subset", pa.string()),  # train | held_out; null when dropped
+        pa.field("verdict", pa.string(), nullable=False),  # kept | dropped
+        pa.field("stage", pa.string()),  # which decision dropped it: rules | exact | near
+        pa.field("rule", pa.string()),
+        pa.field("value", pa.float64()),  # for people; decisions compare integers
+        pa.field("threshold", pa.float64()),
+        pa.field("survivor", ID),  # the document kept in this one's place
+        pa.field("jaccard", pa.float64()),  # with the nearest passing document of its cluster
+        pa.field("cluster_size", pa.int32(), nullable=False),  # passing documents, itself included
+        pa.field("num_bytes", pa.int64(), nullable=False),  # of text
+    ]
+)
+
+# One row per document of one shard; `pieces.document` is a row number here.
+SHARD_DOCUMENTS = pa.schema(
+    [
+        pa.field("id", ID, nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("num_tokens", pa.int64(), nullable=False),
+    ]
+)
+
+PIECE = pa.struct([pa.field("end", pa.uint32()), pa.field("document", pa.uint32())])
+
+
+def shard_schema(*, row_length: int, vocabulary: int, held_out: bool) -> pa.Schema:
+    """Return the columns of a shard.
+
+    A row is `[CLS] piece [SEP] [CLS] piece [SEP] ... [PAD]*`; a piece is one document or a cut of
+    one, and `pieces.end` is the exclusive end of each in the row. Held-out shards carry the
+    positions on which loss is measured, so every experiment is measured on the same ones.
+    """
+    token = pa.uint16() if vocabulary <= 1 << 16 else pa.uint32()
+    fields = [
+        pa.field("input_ids", pa.list_(pa.field("item", token, nullable=False), row_length)),
+        pa.field("pieces", pa.list_(PIECE), nullable=False),
+    ]
+    if held_out:
+        fields.append(pa.field("targets", pa.list_(pa.uint32()), nullable=False))
+    return pa.schema(fields)

@@ -1,0 +1,197 @@
+"""Files by path or URL: read, list, and write so that a half-written file is never seen.
+
+A path without a scheme is local. Locally a file is written under a name of the attempt's own,
+synced and renamed; on an object store it is one upload, which appears whole or not at all.
+"""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import fsspec
+from fsspec.spec import AbstractFileSystem
+
+
+def split(url: str) -> tuple[AbstractFileSystem, str]:
+    """Return the file system of a path or URL and the path inside it.
+
+    Raises:
+        ValueError: the scheme is unknown or its package is not installed.
+    """
+    try:
+        return cast("tuple[AbstractFileSystem, str]", fsspec.core.url_to_fs(url))
+    except (ImportError, ValueError) as error:
+        raise ValueError(
+            f"{url}: cannot open this kind of storage: {error}; "
+            "install the extra that reads it (`pip install -e .[aws]` or `.[gcp]`)"
+        ) from error
+
+
+def local_path(url: str) -> Path | None:
+    """Return the local path behind a URL, or None when it is on another kind of storage."""
+    if "://" not in url:
+        return Path(url)
+    return Path(url[len("file://") :]) if url.startswith("file://") else None
+
+
+def join(url: str, *names: str) -> str:
+    """Append names to a path or URL."""
+    return "/".join([url.rstrip("/"), *names])
+
+
+def exists(url: str) -> bool:
+    """Tell whether a file or folder is there."""
+    local = local_path(url)
+    if local is not None:
+        return local.exists()
+    fs, path = split(url)
+    return bool(fs.exists(path))
+
+
+def size(url: str) -> int:
+    """Return the number of bytes of a file."""
+    local = local_path(url)
+    if local is not None:
+        return local.stat().st_size
+    fs, path = split(url)
+    return int(fs.size(path) or 0)
+
+
+def read_bytes(url: str, *, start: int | None = None, end: int | None = None) -> bytes:
+    """Return a file's bytes, or those from `start` to before `end`."""
+    fs, path = split(url)
+    return cast("bytes", fs.cat_file(path, start=start, end=end))
+
+
+@contextmanager
+def open_read(url: str) -> Iterator[BinaryIO]:
+    """Open a file for reading with seek."""
+    local = local_path(url)
+    if local is not None:
+        with local.open("rb") as file:
+            yield file
+        return
+    fs, path = split(url)
+    with fs.open(path, "rb") as file:
+        yield cast("BinaryIO", file)
+
+
+@contextmanager
+def create(url: str) -> Iterator[BinaryIO]:
+    """Write a file that appears whole when the block ends, and not at all when it raises."""
+    local = local_path(url)
+    if local is not None:
+        with _create_local(local) as file:
+            yield file
+        return
+    fs, path = split(url)
+    with tempfile.TemporaryFile() as spool:
+        yield cast("BinaryIO", spool)
+        spool.seek(0)
+        data = spool.read()
+    fs.pipe_file(path, data)
+    fs.invalidate_cache()
+
+
+@contextmanager
+def _create_local(path: Path) -> Iterator[BinaryIO]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a local folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(url: str, data: bytes) -> None:
+    """Write a whole file at once (see `create`)."""
+    with create(url) as file:
+        file.write(data)
+
+
+def names(url: str) -> list[str]:
+    """Return the sorted names in a folder; a folder that is absent has none.
+
+    Names that begin with a dot are temporary or private, and are left out.
+    """
+    fs, path = split(url)
+    fs.invalidate_cache()
+    try:
+        entries = fs.ls(path, detail=False)
+    except FileNotFoundError:
+        return []
+    found = {str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in entries}
+    return sorted(name for name in found if name and not name.startswith("."))
+
+
+def glob(pattern: str) -> list[str]:
+    """Return the sorted files that match a path or URL pattern."""
+    fs, path = split(pattern)
+    local = local_path(pattern)
+    if local is not None and not any(mark in pattern for mark in "*?["):
+        return [pattern] if local.is_file() else []
+    found = [str(entry) for entry in fs.glob(path) if fs.isfile(entry)]
+    scheme = pattern.split("://", 1)[0] + "://" if "://" in pattern else ""
+    return sorted(scheme + entry if scheme else entry for entry in found)
+
+
+def link(source: str, target: str) -> None:
+    """Make `target` the same file as `source` without copying where the storage can.
+
+    Both lie in one DATA folder: a hard link locally, a server-side copy on an object store.
+    """
+    local_source, local_target = local_path(source), local_path(target)
+    if local_source is None or local_target is None:
+        fs, path = split(source)
+        fs.cp_file(path, split(target)[1])
+        return
+    local_target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = local_target.with_name(f".{local_target.name}.{os.getpid()}.tmp")
+    with suppress(FileNotFoundError):
+        temporary.unlink()
+    try:
+        temporary.hardlink_to(local_source)
+    except OSError as error:
+        # Some file systems have no hard links (exFAT, some network mounts).
+        if error.errno not in (errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EMLINK):
+            raise
+        shutil.copyfile(local_source, temporary)
+    temporary.replace(local_target)
+
+
+def remove(url: str) -> None:
+    """Remove a file, or a folder with all it holds; nothing happens when it is absent."""
+    local = local_path(url)
+    if local is not None:
+        if local.is_dir():
+            shutil.rmtree(local)
+        else:
+            local.unlink(missing_ok=True)
+        return
+    fs, path = split(url)
+    if fs.exists(path):
+        fs.rm(path, recursive=True)
+        fs.invalidate_cache()

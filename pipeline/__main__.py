@@ -1,0 +1,110 @@
+"""`python -m pipeline STAGE --recipe RECIPE --data DATA`: raw text becomes shards."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from pipeline.runner import Runner, quiet_beam
+from pipeline.signals import end_cleanly
+
+_HELP = {
+    "documents": "raw files -> text, one row per document (Parquet)",
+    "measures": "quality metrics, exact keys and MinHash signatures beside the text",
+    "matches": "exact and verified near duplicate pairs",
+    "fates": "keep or drop each document, with the one reason; choose the held-out ones",
+    "tokenizer": "train a tokenizer on the kept text, or pin one",
+    "shards": "encode, cut and pack the kept text into rows (Arrow)",
+    "report": "print documents and bytes per stage, with reasons",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m pipeline",
+        description="Raw text becomes packed shards. A stage first makes the stages before it; "
+        "what is finished is not made again.",
+        epilog="Options that are not named here go to Beam, such as --region for Dataflow.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="STAGE")
+    for name, text in _HELP.items():
+        sub = commands.add_parser(name, help=text, description=text, epilog=top.epilog)
+        sub.add_argument(
+            "--recipe", default="demo", help="a corpus recipe (TOML), or the name of a shipped one"
+        )
+        sub.add_argument("--data", default="data", help="folder or URL of all sets")
+        sub.add_argument("--dump", default="", help="what ${DUMP} in the recipe stands for")
+        if name != "report":
+            sub.add_argument(
+                "--runner",
+                default="FnApiRunner",
+                help="Beam runner: FnApiRunner (this machine), DataflowRunner, FlinkRunner, ...",
+            )
+            sub.add_argument(
+                "--workers",
+                type=int,
+                help="local worker processes (default: one per core from 64 MB of input on)",
+            )
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 done, 1 a fault of ours, 2 bad input or recipe."""
+    options, rest = parser().parse_known_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    try:
+        with end_cleanly():
+            return _report(options, rest) if options.command == "report" else _run(options, rest)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        if os.environ.get("GRISTMILL_DEBUG"):
+            raise
+        return 2
+
+
+def _run(options: argparse.Namespace, rest: list[str]) -> int:
+    quiet_beam()
+    from pipeline import recipe, report, stages
+
+    def say(made: stages.Made) -> None:
+        state = "made" if made.is_new else "up to date"
+        print(f"{made.command}: {state}: {made.url}", flush=True)
+        if made.is_new:
+            print(report.lines(made.command, made.manifest) + "\n", flush=True)
+
+    stages.run(
+        recipe.load(options.recipe, variables={"DUMP": options.dump}),
+        data=options.data,
+        upto=options.command,
+        runner=Runner(name=options.runner, workers=options.workers, options=tuple(rest)),
+        say=say,
+    )
+    return 0
+
+
+def _report(options: argparse.Namespace, rest: list[str]) -> int:
+    from corpus import sets
+    from pipeline import recipe, report, stages
+
+    if rest:
+        raise ValueError(f"unknown options: {' '.join(rest)}")
+    name = recipe.load(options.recipe, variables={"DUMP": options.dump or "-"}).name
+    pointers = sets.read_corpus(options.data, name)
+    if not pointers:
+        raise ValueError(
+            f"{options.data}: nothing made of corpus {name!r} yet; "
+            f"run `make shards DATA={options.data}`"
+        )
+    for command, folder in stages.FOLDERS.items():
+        if folder in pointers:
+            url = sets.folder(options.data, folder, pointers[folder])
+            print(f"{command}: {url}")
+            print(report.lines(command, sets.read_manifest(url)) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

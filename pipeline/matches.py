@@ -1,0 +1,384 @@
+"""Stage `matches`: which documents are the same, or nearly so, whatever their quality.
+
+    keys        per measures part: exact keys and band keys, by partition of the key
+    candidates  per band partition: pairs that share a bucket, and whose shingles they need
+    shingles    per documents part: the shingles of its candidates, by partition of the pair
+    parts       per exact partition: exact pairs; per pair partition: exact Jaccard of each pair
+
+Text is read twice (once here, for candidates only) and never moves; keys and shingles go through
+partition files, so memory is bounded by a partition.
+"""
+
+from collections import defaultdict
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from corpus import identity, schemas, sets, storage
+from corpus.sets import Manifest, Receipt
+from pipeline import lsh, measures, minhash, partition, words
+from pipeline.flow import (
+    Output,
+    Part,
+    Receipts,
+    Stage,
+    Step,
+    identify,
+    part_fingerprint,
+)
+from pipeline.recipe import Matches, Recipe
+
+VERSION = 1
+_BATCH_ROWS = 1024
+_KEY_BYTES = 24
+
+EXACT_KEYS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("id", pa.uint64())])
+BAND_KEYS = pa.schema(
+    [("key", pa.uint64()), ("exact", pa.uint64()), ("id", pa.uint64()), ("part", pa.uint64())]
+)
+PAIRS = pa.schema([("a", pa.uint64()), ("b", pa.uint64()), ("group", pa.uint64())])
+WANTED = pa.schema([("part", pa.uint64()), ("id", pa.uint64()), ("home", pa.int64())])
+SHINGLES = pa.schema([("id", pa.uint64()), ("shingles", pa.list_(pa.uint64()))])
+
+
+def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str) -> Stage:
+    """Return the stage over a measures set and the documents it was measured on."""
+    config = recipe.matches
+    section = {
+        "bands": config.bands,
+        "shingle_words": config.shingle_words,
+        "least": str(lsh.LEAST),
+        "max_pairs_bucket": lsh.MAX_PAIRS_BUCKET,
+        "words": words.WORDS_VERSION,
+    }
+    libraries = identity.libraries("pyarrow", "xxhash")
+    what = identify(
+        section=section,
+        version=VERSION,
+        libraries=libraries,
+        parents={"measures": measured.digest()},
+    )
+    num_documents = measured.counts.get("num_documents", 0)
+    num_bytes = documents.counts.get("num_bytes", 0)
+    # How many partitions keep keys and, were every document a candidate, shingles in memory.
+    sizes = {
+        "exact": partition.num_partitions(num_documents * _KEY_BYTES),
+        "bands": partition.num_partitions(num_documents * _KEY_BYTES * config.bands),
+        "pairs": partition.num_partitions(2 * num_bytes),
+    }
+    texts = {entry["name"]: entry for entry in measures.part_inputs(documents, data=data)}
+    inputs = [
+        {**entry, "documents": texts[entry["name"]]["url"], "text": texts[entry["name"]]["content"]}
+        for entry in measures.part_inputs(measured, data=data)
+    ]
+    url = sets.folder(data, "matches", sets.set_id("matches", what))
+    common: dict[str, Any] = {
+        "inputs": inputs,
+        "content": [VERSION, section, libraries, sizes],
+        "sizes": sizes,
+        "url": url,
+    }
+    return Stage(
+        name="matches",
+        identity=what,
+        steps=[
+            Step(
+                name="keys",
+                plan=partial(_plan_keys, **common),
+                work=partial(write_keys, sizes=sizes, bands=config.bands),
+            ),
+            Step(
+                name="candidates",
+                plan=partial(_plan_candidates, **common),
+                work=partial(find_candidates, sizes=sizes),
+            ),
+            Step(
+                name="shingles",
+                plan=partial(_plan_shingles, **common),
+                work=partial(write_shingles, sizes=sizes, config=asdict(config)),
+            ),
+            Step(name="parts", plan=partial(_plan_parts, **common), work=match_part),
+        ],
+        facts=partial(_facts, config=config),
+        num_bytes=num_bytes,
+    )
+
+
+def _plan_keys(
+    receipts: Receipts,
+    *,
+    inputs: list[dict[str, Any]],
+    content: list[object],
+    sizes: dict[str, int],
+    url: str,
+) -> list[Part]:
+    return [
+        Part(
+            name=entry["name"],
+            fingerprint=part_fingerprint("matches", "keys", content, entry["content"]),
+            inputs={"measures": entry["url"], "tag": _tag(entry)},
+            num_bytes=entry["num_bytes"],
+        )
+        for entry in inputs
+    ]
+
+
+def _tag(entry: dict[str, Any]) -> int:
+    """Return 64 bits that name a documents part, the same in every corpus that has it."""
+    return int(identity.fingerprint(entry["text"])[:16], 16)
+
+
+def write_keys(part: Part, output: Output, *, sizes: dict[str, int], bands: int) -> None:
+    """Write the exact keys and the band keys of one measures part."""
+    columns = ["id", "exact", "num_shingles", "signature"]
+    exact_tables, band_tables = [], []
+    for batch in measures.batches(part.inputs["measures"], columns, num_rows=_BATCH_ROWS):
+        ids = batch.column("id").to_numpy()
+        digests = np.frombuffer(b"".join(batch.column("exact").to_pylist()), dtype=">u8")
+        high = digests[0::2].astype(np.uint64)
+        low = digests[1::2].astype(np.uint64)
+        exact_tables.append(pa.table([high, low, ids], schema=EXACT_KEYS))
+        kept = batch.column("num_shingles").to_numpy() > 0
+        signature = batch.column("signature")
+        width = signature.type.list_size
+        matrix = signature.flatten().to_numpy().reshape(-1, width)[kept]
+        keys = minhash.band_keys(matrix, bands=bands)
+        band_tables.append(
+            pa.table(
+                [
+                    keys.reshape(-1),
+                    np.repeat(high[kept], bands),
+                    np.repeat(ids[kept], bands),
+                    np.full(keys.size, part.inputs["tag"], dtype=np.uint64),
+                ],
+                schema=BAND_KEYS,
+            )
+        )
+    exact = pa.concat_tables(exact_tables) if exact_tables else EXACT_KEYS.empty_table()
+    band = pa.concat_tables(band_tables) if band_tables else BAND_KEYS.empty_table()
+    with output.create(f"{part.name}.exact.arrow") as file:
+        partition.write(file, exact, _spread(exact, "high", sizes["exact"]), num=sizes["exact"])
+    with output.create(f"{part.name}.bands.arrow") as file:
+        partition.write(file, band, _spread(band, "key", sizes["bands"]), num=sizes["bands"])
+
+
+def _spread(table: pa.Table, column: str, num: int) -> np.ndarray:
+    return (table[column].to_numpy() % np.uint64(num)).astype(np.int64)
+
+
+def _files(receipts: list[Receipt], folder: str, ending: str) -> list[str]:
+    return [
+        storage.join(folder, name)
+        for receipt in receipts
+        for name in receipt.files
+        if name.endswith(ending)
+    ]
+
+
+def _plan_candidates(
+    receipts: Receipts,
+    *,
+    inputs: list[dict[str, Any]],
+    content: list[object],
+    sizes: dict[str, int],
+    url: str,
+) -> list[Part]:
+    keys = receipts["keys"]
+    files = _files(keys, storage.join(url, "work", "keys"), ".bands.arrow")
+    digests = [receipt.content() for receipt in keys]
+    return [
+        Part(
+            name=f"bands-{p:05d}",
+            fingerprint=part_fingerprint("matches", "candidates", content, digests, p),
+            inputs={"files": files, "partition": p},
+        )
+        for p in range(sizes["bands"])
+    ]
+
+
+def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> None:
+    """Find the pairs of one band partition, and which shingles they need from where."""
+    table = partition.read(part.inputs["files"], part.inputs["partition"], schema=BAND_KEYS)
+    ids = table["id"].to_numpy()
+    a, b, group = lsh.candidates(table["key"].to_numpy(), table["exact"].to_numpy(), ids)
+    homes = lsh.home(a, group, num=sizes["pairs"])
+    pairs = pa.table([a, b, group], schema=PAIRS)
+    members = np.concatenate([a, b])
+    home_of = np.concatenate([homes, homes])
+    order = np.argsort(ids, kind="stable")
+    where = order[np.searchsorted(ids[order], members)]
+    tags = table["part"].to_numpy()[where]
+    needs = np.unique(np.stack([tags, members, home_of.astype(np.uint64)], axis=1), axis=0)
+    wanted = pa.table([needs[:, 0], needs[:, 1], needs[:, 2].astype(np.int64)], schema=WANTED)
+    with output.create(f"{part.name}.pairs.arrow") as file:
+        partition.write(file, pairs, homes, num=sizes["pairs"])
+    with output.create(f"{part.name}.wanted.arrow") as file:
+        partition.write(file, wanted, _spread(wanted, "part", sizes["bands"]), num=sizes["bands"])
+    output.count(num_candidates=len(a))
+
+
+def _plan_shingles(
+    receipts: Receipts,
+    *,
+    inputs: list[dict[str, Any]],
+    content: list[object],
+    sizes: dict[str, int],
+    url: str,
+) -> list[Part]:
+    candidates = receipts["candidates"]
+    files = _files(candidates, storage.join(url, "work", "candidates"), ".wanted.arrow")
+    digests = [receipt.content() for receipt in candidates]
+    return [
+        Part(
+            name=entry["name"],
+            fingerprint=part_fingerprint("matches", "shingles", content, digests, entry["text"]),
+            inputs={"documents": entry["documents"], "tag": _tag(entry), "files": files},
+            num_bytes=entry["num_bytes"],
+        )
+        for entry in inputs
+    ]
+
+
+def write_shingles(
+    part: Part, output: Output, *, sizes: dict[str, int], config: dict[str, Any]
+) -> None:
+    """Write the shingles of one documents part's candidates to where their pairs are verified."""
+    tag = part.inputs["tag"]
+    wanted = partition.read(part.inputs["files"], tag % sizes["bands"], schema=WANTED)
+    mine = wanted["part"].to_numpy() == np.uint64(tag)
+    needs: dict[int, set[int]] = defaultdict(set)
+    for identifier, home in zip(
+        wanted["id"].to_numpy()[mine].tolist(),
+        wanted["home"].to_numpy()[mine].tolist(),
+        strict=True,
+    ):
+        needs[identifier].add(home)
+    rows: list[tuple[int, int, np.ndarray]] = []
+    if needs:
+        for batch in measures.batches(part.inputs["documents"], ["id", "text"], num_rows=256):
+            for row, identifier in enumerate(batch.column("id").to_pylist()):
+                if identifier not in needs:
+                    continue
+                view = words.normalized(batch.column("text")[row].as_py())
+                hashes = minhash.shingles(view, size=config["shingle_words"])
+                rows.extend((home, identifier, hashes) for home in sorted(needs[identifier]))
+    table = pa.table(
+        [
+            pa.array([identifier for _, identifier, _ in rows], pa.uint64()),
+            pa.array([hashes for _, _, hashes in rows], pa.list_(pa.uint64())),
+        ],
+        schema=SHINGLES,
+    )
+    homes = np.array([home for home, _, _ in rows], dtype=np.int64)
+    with output.create(f"{part.name}.arrow") as file:
+        partition.write(file, table, homes, num=sizes["pairs"])
+
+
+def _plan_parts(
+    receipts: Receipts,
+    *,
+    inputs: list[dict[str, Any]],
+    content: list[object],
+    sizes: dict[str, int],
+    url: str,
+) -> list[Part]:
+    work = storage.join(url, "work")
+    keys, candidates, shingles = receipts["keys"], receipts["candidates"], receipts["shingles"]
+    parts = [
+        Part(
+            name=f"exact-{p:05d}",
+            fingerprint=part_fingerprint(
+                "matches", "exact", content, [receipt.content() for receipt in keys], p
+            ),
+            inputs={
+                "keys": _files(keys, storage.join(work, "keys"), ".exact.arrow"),
+                "partition": p,
+            },
+        )
+        for p in range(sizes["exact"])
+    ]
+    digests = [receipt.content() for receipt in [*candidates, *shingles]]
+    parts.extend(
+        Part(
+            name=f"near-{p:05d}",
+            fingerprint=part_fingerprint("matches", "near", content, digests, p),
+            inputs={
+                "pairs": _files(candidates, storage.join(work, "candidates"), ".pairs.arrow"),
+                "shingles": _files(shingles, storage.join(work, "shingles"), ".arrow"),
+                "partition": p,
+            },
+        )
+        for p in range(sizes["pairs"])
+    )
+    return parts
+
+
+def match_part(part: Part, output: Output) -> None:
+    """Write the matches of one partition: exact pairs, or verified near pairs."""
+    if "keys" in part.inputs:
+        kind, found = "exact", _exact_pairs(part)
+    else:
+        kind, found = "near", _near_pairs(part)
+    columns = list(zip(*sorted(found), strict=True)) or [(), (), (), ()]
+    table = pa.table(
+        [
+            pa.array(columns[0], pa.uint64()),
+            pa.array(columns[1], pa.uint64()),
+            pa.array([kind] * len(found), pa.string()),
+            pa.array(columns[2], pa.int64()),
+            pa.array(columns[3], pa.int64()),
+        ],
+        schema=schemas.MATCHES,
+    )
+    with output.create(f"{part.name}.parquet") as file:
+        pq.write_table(table, file, compression="zstd")
+    output.count(num_exact=0, num_near=0)
+    output.count(**{f"num_{kind}": len(found)})
+
+
+def _exact_pairs(part: Part) -> list[tuple[int, int, int, int]]:
+    """Return a star around the smallest id of each group of equal keys."""
+    table = partition.read(part.inputs["keys"], part.inputs["partition"], schema=EXACT_KEYS)
+    high, low, ids = (table[name].to_numpy() for name in ("high", "low", "id"))
+    order = np.lexsort((ids, low, high))
+    high, low, ids = high[order], low[order], ids[order]
+    first = np.ones(len(ids), dtype=np.bool_)
+    first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+    hub = ids[np.flatnonzero(first)][np.cumsum(first) - 1] if len(ids) else ids
+    return [(a, b, 1, 1) for a, b in zip(hub[~first].tolist(), ids[~first].tolist(), strict=True)]
+
+
+def _near_pairs(part: Part) -> list[tuple[int, int, int, int]]:
+    """Verify the candidate pairs and groups of one partition."""
+    pairs = partition.read(part.inputs["pairs"], part.inputs["partition"], schema=PAIRS)
+    table = partition.read(part.inputs["shingles"], part.inputs["partition"], schema=SHINGLES)
+    shingles: dict[int, np.ndarray] = {}
+    for batch in table.to_batches():
+        column = batch.column("shingles")
+        for row, identifier in enumerate(batch.column("id").to_pylist()):
+            shingles[identifier] = column[row].values.to_numpy()
+    plain: set[tuple[int, int]] = set()
+    groups: dict[int, set[int]] = defaultdict(set)
+    for a, b, group in zip(*(pairs[name].to_pylist() for name in PAIRS.names), strict=True):
+        if group:
+            groups[group].update((a, b))
+        else:
+            plain.add((a, b))
+    found = set(lsh.verify_pairs(sorted(plain), shingles))
+    for group in sorted(groups):
+        found.update(lsh.verify_group(sorted(groups[group]), shingles))
+    return sorted(found)
+
+
+def _facts(receipts: list[Receipt], url: str, *, config: Matches) -> dict[str, Any]:
+    rows = config.num_permutations // config.bands
+    return {
+        "recall_in_theory": {
+            f"{jaccard:.2f}": round(1 - (1 - jaccard**rows) ** config.bands, 4)
+            for jaccard in (0.7, 0.75, 0.8, 0.85, 0.9)
+        }
+    }

@@ -1,0 +1,195 @@
+"""Stage `measures`: numbers beside the text, one row per document, in the order of its part.
+
+A measure is never a verdict: quality metrics as integers, the key under which exact duplicates
+meet, the MinHash signature under which near duplicates meet. `fates` decides.
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from corpus import identity, schemas, sets, storage
+from corpus.sets import Manifest, Receipt
+from pipeline import metrics, minhash, words
+from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
+from pipeline.recipe import Matches, Recipe
+
+VERSION = 1
+_BATCH_ROWS = 256
+
+
+def schema(config: Matches) -> pa.Schema:
+    """Return the columns of a measures part."""
+    return pa.schema(
+        [
+            pa.field("id", schemas.ID, nullable=False),
+            pa.field("source", pa.string(), nullable=False),
+            *(pa.field(name, pa.int64(), nullable=False) for name in metrics.METRICS),
+            pa.field("exact", pa.binary(16), nullable=False),  # xxh3-128 of the normalized view
+            pa.field("num_shingles", pa.int64(), nullable=False),
+            pa.field(
+                "signature",
+                pa.list_(pa.field("item", pa.uint32(), nullable=False), config.num_permutations),
+                nullable=False,
+            ),
+        ]
+    )
+
+
+def stage(recipe: Recipe, documents: Manifest, *, data: str) -> Stage:
+    """Return the stage over a documents set."""
+    config = recipe.matches
+    section = {
+        "num_permutations": config.num_permutations,
+        "shingle_words": config.shingle_words,
+        "seed": config.seed,
+        "words": words.WORDS_VERSION,
+        "metrics": metrics.METRICS_VERSION,
+    }
+    libraries = {
+        **identity.libraries("datasketch", "pyarrow", "xxhash"),
+        "unicode": unicodedata.unidata_version,
+    }
+    return Stage(
+        name="measures",
+        identity=identify(
+            section=section,
+            version=VERSION,
+            libraries=libraries,
+            parents={"documents": documents.digest()},
+        ),
+        steps=[
+            Step(
+                name="parts",
+                plan=partial(
+                    _plan,
+                    inputs=part_inputs(documents, data=data),
+                    content=[VERSION, section, libraries],
+                ),
+                work=partial(measure_part, config=config),
+            )
+        ],
+        facts=partial(_facts, config=config, documents=documents),
+        num_bytes=documents.counts.get("num_bytes", 0),
+    )
+
+
+def part_inputs(manifest: Manifest, *, data: str) -> list[dict[str, Any]]:
+    """Return where each part of a set lies and what it holds, in order of their names."""
+    url = sets.folder(data, manifest.stage, manifest.id)
+    return [
+        {
+            "name": part.name,
+            "url": storage.join(url, part.file()),
+            "content": part.content(),
+            "source": part.facts.get("source", ""),
+            "num_rows": part.facts.get("num_rows", 0),
+            "num_bytes": max(1, part.counts.get("num_bytes", 1)),
+        }
+        for part in manifest.parts
+    ]
+
+
+def _plan(receipts: Receipts, *, inputs: list[dict[str, Any]], content: list[object]) -> list[Part]:
+    return [
+        Part(
+            name=entry["name"],
+            fingerprint=part_fingerprint("measures", "parts", content, entry["content"]),
+            inputs={"documents": entry["url"], "source": entry["source"]},
+            num_bytes=entry["num_bytes"],
+        )
+        for entry in inputs
+    ]
+
+
+def open_parquet(url: str) -> pq.ParquetFile:
+    """Open a Parquet file where it lies."""
+    local = storage.local_path(url)
+    if local is not None:
+        return pq.ParquetFile(str(local), memory_map=True)
+    return pq.ParquetFile(pa.BufferReader(storage.read_bytes(url)))
+
+
+def batches(url: str, columns: list[str], *, num_rows: int) -> Iterator[pa.RecordBatch]:
+    """Read columns of a Parquet file in batches of at most `num_rows`."""
+    with open_parquet(url) as file:
+        yield from file.iter_batches(batch_size=num_rows, columns=columns)
+
+
+def measure_part(part: Part, output: Output, *, config: Matches) -> None:
+    """Measure the documents of one part."""
+    columns = schema(config)
+    num_rows = 0
+    with (
+        output.create(f"{part.name}.parquet") as file,
+        pq.ParquetWriter(file, columns, compression="zstd") as writer,
+    ):
+        pending: list[pa.RecordBatch] = []
+        for batch in batches(
+            part.inputs["documents"], ["id", "source", "text"], num_rows=_BATCH_ROWS
+        ):
+            pending.append(measure(batch, config=config))
+            num_rows += batch.num_rows
+            if len(pending) == 64:
+                writer.write_table(pa.Table.from_batches(pending, schema=columns))
+                pending = []
+        if pending:
+            writer.write_table(pa.Table.from_batches(pending, schema=columns))
+    output.count(num_documents=num_rows)
+    output.facts.update(source=part.inputs["source"], num_rows=num_rows)
+
+
+def measure(batch: pa.RecordBatch, *, config: Matches) -> pa.RecordBatch:
+    """Return the measures of a batch with the columns id, source and text."""
+    texts = batch.column("text").to_pylist()
+    numbers = metrics.measure(texts)
+    views = [words.normalized(text) for text in texts]
+    shingles = [minhash.shingles(view, size=config.shingle_words) for view in views]
+    signatures = minhash.signatures(
+        shingles, num_permutations=config.num_permutations, seed=config.seed
+    )
+    columns = schema(config)
+    return pa.RecordBatch.from_arrays(
+        [
+            batch.column("id"),
+            batch.column("source"),
+            *(pa.array(numbers[name], pa.int64()) for name in metrics.METRICS),
+            pa.array([xxhash.xxh3_128_digest(view.encode()) for view in views], pa.binary(16)),
+            pa.array([len(entry) for entry in shingles], pa.int64()),
+            pa.FixedSizeListArray.from_arrays(
+                pa.array(signatures.reshape(-1)), type=columns.field("signature").type
+            ),
+        ],
+        schema=columns,
+    )
+
+
+def _facts(
+    receipts: list[Receipt], url: str, *, config: Matches, documents: Manifest
+) -> dict[str, Any]:
+    measured = sum(receipt.counts["num_documents"] for receipt in receipts)
+    assert measured == documents.counts["num_documents"], "a document was lost on the way"
+    return {
+        "signature": {
+            "library": "datasketch",
+            "scheme": minhash.SCHEME,
+            "hash": minhash.HASH,
+            "num_permutations": config.num_permutations,
+            "seed": config.seed,
+        },
+        "metrics": {
+            name: [metric.definition, metric.unit, metric.source]
+            for name, metric in metrics.METRICS.items()
+        },
+    }
+
+
+def numbers(table: pa.Table | pa.RecordBatch) -> dict[str, np.ndarray]:
+    """Return the metric columns of a measures table as int64 arrays."""
+    return {name: table.column(name).to_numpy() for name in metrics.METRICS}

@@ -1,0 +1,73 @@
+"""Partition files: how keyed work crosses from one step to the next without a shuffle.
+
+Each part of a step writes one Arrow IPC file whose batch number p holds its rows of partition p.
+The next step has one part per partition, which reads batch p of every file: as many objects as
+parts, not parts times partitions, and memory is bounded by the partition.
+"""
+
+from collections.abc import Sequence
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from corpus import storage
+
+_TARGET_BYTES = 64 << 20
+_MAX_PARTITIONS = 1 << 12
+
+
+def num_partitions(num_bytes: int) -> int:
+    """Return how many partitions keep each near 64 MB.
+
+    A power of two, so that a corpus that grows a little keeps its partitions, and with them the
+    fingerprints of the parts that do not change.
+    """
+    wanted = 1
+    while wanted < _MAX_PARTITIONS and wanted * _TARGET_BYTES < num_bytes:
+        wanted *= 2
+    return wanted
+
+
+def write(file: BinaryIO, table: pa.Table, partitions: NDArray[np.integer], *, num: int) -> None:
+    """Write a table's rows by partition, keeping their order inside each.
+
+    Args:
+        file: opened for writing.
+        table: the rows.
+        partitions: [N], in [0, num).
+        num: how many partitions there are; empty ones are written too.
+    """
+    order = np.argsort(partitions, kind="stable")
+    ordered = table.take(pa.array(order)).combine_chunks()
+    bounds = np.searchsorted(partitions[order], np.arange(num + 1))
+    with pa.ipc.new_file(file, table.schema) as writer:
+        for p in range(num):
+            rows = ordered.slice(int(bounds[p]), int(bounds[p + 1] - bounds[p]))
+            batches = rows.to_batches()
+            # A slice is written with its own buffers only; no rows still make one batch.
+            writer.write_batch(batches[0] if batches else _no_rows(table.schema))
+
+
+def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(
+        [pa.array([], type=field.type) for field in schema], schema=schema
+    )
+
+
+def read(urls: Sequence[str], partition: int, *, schema: pa.Schema) -> pa.Table:
+    """Read one partition out of several partition files, in the order of the files."""
+    batches = [read_one(url, partition) for url in urls]
+    return pa.Table.from_batches(batches, schema=schema)
+
+
+def read_one(url: str, partition: int) -> pa.RecordBatch:
+    """Read one partition out of one file; of a remote file only the footer and that range."""
+    local = storage.local_path(url)
+    if local is not None:
+        with pa.memory_map(str(local)) as file:
+            return pa.ipc.open_file(file).get_batch(partition)
+    fs, path = storage.split(url)
+    with fs.open(path, "rb", cache_type="readahead", block_size=1 << 20) as file:
+        return pa.ipc.open_file(pa.PythonFile(file, mode="r")).get_batch(partition)

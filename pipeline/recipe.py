@@ -1,0 +1,221 @@
+"""The corpus recipe: which text, which rules, which rows.
+
+Each section is the part of a stage's identity that a person writes; a field that cannot change a
+stage's output (a path, a name for people) stays out of that stage's section.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from corpus import recipe
+from pipeline import rules as rule_table
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+SHIPPED = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """One origin of text."""
+
+    name: str
+    """Goes into document ids and shard names: lower case letters, digits, `-` and `_`."""
+    kind: Literal["wikipedia", "dataset"]
+    """wikipedia: MediaWiki XML dumps, plain, gz or bz2. dataset: Parquet, JSONL or Arrow files
+    read by Hugging Face `datasets`."""
+    paths: tuple[str, ...]
+    """Paths, URLs or patterns with `*`."""
+    language: str = "en"
+    """ISO 639 code that the source declares."""
+    licence: str = "unknown"
+    """Goes into the manifest and the dataset card, as SPDX where there is one."""
+    rules: dict[str, str | int | float] = field(default_factory=lambda: {"preset": "wiki"})
+    """Quality rules: `preset` names a set of thresholds, other keys override single rules."""
+    text_column: str = "text"
+    """kind dataset: the column that holds the text."""
+    key_column: str | None = None
+    """kind dataset: a column whose values are unique; the row number by default."""
+
+    def __post_init__(self) -> None:
+        """Check the name, the paths and the rules."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name must be lower case letters, digits, '-' or '_', got {self.name!r}"
+            )
+        if not self.paths:
+            raise ValueError("paths is empty; name at least one file")
+        self.thresholds()
+
+    def thresholds(self) -> rule_table.Thresholds:
+        """Return the rule thresholds that this source's documents must meet."""
+        overrides = {name: value for name, value in self.rules.items() if name != "preset"}
+        return rule_table.thresholds(str(self.rules.get("preset", "wiki")), overrides)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Matches:
+    """Near duplicates: MinHash LSH finds candidates, exact Jaccard decides."""
+
+    num_permutations: int = 256
+    """Length of a signature."""
+    bands: int = 32
+    """Bands of num_permutations / bands rows: 32 x 8 finds 99.7 % of pairs at J = 0.8."""
+    shingle_words: int = 5
+    """Words per shingle."""
+    seed: int = 1
+    """Of the permutations, as datasketch takes it."""
+
+    def __post_init__(self) -> None:
+        """Check that bands divide the signature."""
+        if not 16 <= self.num_permutations <= 1024:
+            raise ValueError(
+                f"num_permutations must be between 16 and 1024, got {self.num_permutations}"
+            )
+        if self.bands < 1 or self.num_permutations % self.bands:
+            raise ValueError(
+                f"bands must divide num_permutations ({self.num_permutations}), got {self.bands}"
+            )
+        if not 1 <= self.shingle_words <= 32:
+            raise ValueError(f"shingle_words must be between 1 and 32, got {self.shingle_words}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fates:
+    """Which documents are kept, and which of those are held out."""
+
+    near_duplicate: float = 0.8
+    """Jaccard similarity from which two documents count as the same; at least 0.7."""
+    held_out: float = 0.005
+    """Share of duplicate clusters set aside for evaluation."""
+    seed: int = 0
+    """Of the held-out choice."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not 0.7 <= self.near_duplicate <= 1:
+            raise ValueError(
+                "near_duplicate must be between 0.7 (the least similarity that `matches` keeps) "
+                f"and 1, got {self.near_duplicate}"
+            )
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"held_out must be at least 0 and less than 1, got {self.held_out}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tokenizer:
+    """A tokenizer trained on a sample, or one that is pinned."""
+
+    kind: Literal["bpe", "wordpiece"] = "bpe"
+    """bpe: byte-level BPE. wordpiece: as BERT's, cased."""
+    vocabulary: int = 32768
+    """Entries, special tokens included: a multiple of 64."""
+    sample_mb: int = 512
+    """How much text to train on, in megabytes over all sources."""
+    path: str | None = None
+    """A pinned tokenizer: a folder with tokenizer.json, or that file. Nothing is trained then,
+    and the keys above do not count."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.vocabulary % 64 or not 320 <= self.vocabulary <= 1 << 20:
+            raise ValueError(
+                "vocabulary must be a multiple of 64 between 320 (256 bytes and the special "
+                f"tokens) and 1048576, got {self.vocabulary}"
+            )
+        if self.sample_mb < 1:
+            raise ValueError(f"sample_mb must be at least 1, got {self.sample_mb}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shards:
+    """Packed rows."""
+
+    row_lengths: tuple[int, ...] = (512,)
+    """Tokens per row, special tokens included; one set of rows for each length."""
+    bin_mb: int = 64
+    """Text of the documents that are packed together and make one shard, in megabytes."""
+    target_rate: float = 0.15
+    """Share of the held-out tokens on which loss is measured."""
+    seed: int = 0
+    """Of bins and held-out targets."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not self.row_lengths:
+            raise ValueError("row_lengths is empty; name at least one length, such as [512]")
+        for length in self.row_lengths:
+            if not 8 <= length <= 65536:
+                raise ValueError(f"row_lengths must be between 8 and 65536 tokens, got {length}")
+        if len(set(self.row_lengths)) < len(self.row_lengths):
+            raise ValueError(f"row_lengths names a length twice: {list(self.row_lengths)}")
+        if self.bin_mb < 1:
+            raise ValueError(f"bin_mb must be at least 1, got {self.bin_mb}")
+        if not 0 < self.target_rate < 1:
+            raise ValueError(f"target_rate must be between 0 and 1, got {self.target_rate}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """A whole corpus recipe."""
+
+    name: str
+    """Names the corpus in DATA/corpora/; a model recipe may refer to it."""
+    source: tuple[Source, ...]
+    """The order is the priority: of duplicates, the copy in the earliest source survives."""
+    matches: Matches = field(default_factory=Matches)
+    """Near duplicates."""
+    fates: Fates = field(default_factory=Fates)
+    """Decisions."""
+    tokenizer: Tokenizer = field(default_factory=Tokenizer)
+    """Vocabulary."""
+    shards: Shards = field(default_factory=Shards)
+    """Rows."""
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name must be lower case letters, digits, '-' or '_', got {self.name!r}"
+            )
+        names = [source.name for source in self.source]
+        if not names:
+            raise ValueError("no [[source]]; name at least one")
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two sources are called {name!r}; give each its own name")
+
+
+def load(path: str, *, variables: dict[str, str] | None = None) -> Recipe:
+    """Read a corpus recipe, from a path or by the name of a shipped one.
+
+    Args:
+        path: a TOML file, or the name of a recipe in pipeline/recipes.
+        variables: values for `${NAME}` in source paths, such as DUMP on the command line.
+
+    Raises:
+        ValueError: the file or a key or value in it is wrong.
+    """
+    shipped = SHIPPED / f"{path}.toml"
+    table = recipe.read_toml(str(shipped) if shipped.exists() else path)
+    return recipe.parse(Recipe, _substitute(table, variables or {}, path), where=path)
+
+
+_VARIABLE = re.compile(r"\$\{([A-Z_]+)\}")
+
+
+def _substitute(table: dict[str, Any], variables: dict[str, str], where: str) -> dict[str, Any]:
+    def replace(match: re.Match[str]) -> str:
+        value = variables.get(match[1], "")
+        if not value:
+            raise ValueError(f"{where}: the recipe asks for {match[1]}; give {match[1]}=...")
+        return value
+
+    for source in table.get("source", []):
+        if isinstance(source, dict) and isinstance(source.get("paths"), list):
+            source["paths"] = [
+                _VARIABLE.sub(replace, path) if isinstance(path, str) else path
+                for path in source["paths"]
+            ]
+    return table

@@ -1,0 +1,100 @@
+"""Tables for people: what came in, what was kept, and why the rest was not."""
+
+from collections.abc import Mapping
+
+from corpus.sets import Manifest
+from corpus.text_table import aligned
+
+
+def documents_table(manifest: Manifest) -> str:
+    """Return what became of the records of the raw files."""
+    counts = manifest.counts
+    rows = [["documents", "records", "bytes"]]
+    rows.append(["in", _n(counts, "num_records"), _n(counts, "num_raw_bytes")])
+    for kind, label in (("num_skipped_", "skipped"), ("num_rejected_", "rejected")):
+        rows.extend(
+            [f"  {label}: {name.removeprefix(kind)}", f"{number:,}", ""]
+            for name, number in counts.items()
+            if name.startswith(kind)
+        )
+    rows.append(["out", _n(counts, "num_documents"), _n(counts, "num_bytes")])
+    removed = {
+        name.removeprefix("num_removed_").removesuffix("_chars"): number
+        for name, number in counts.items()
+        if name.startswith("num_removed_")
+    }
+    rows.extend(
+        [f"  characters removed: {kind}", "", f"{number:,}"]
+        for kind, number in sorted(removed.items(), key=lambda entry: -entry[1])
+        if number
+    )
+    return aligned(rows)
+
+
+def fates_table(manifest: Manifest) -> str:
+    """Return documents and bytes per source, by fate and reason."""
+    rows = [["source", "fate", "documents", "bytes"]]
+    for name, number in sorted(manifest.counts.items(), key=_fate_order):
+        unit, source, what = name.split(" ", 2)
+        if unit == "num_documents":
+            size = manifest.counts[f"num_bytes {source} {what}"]
+            rows.append([source, what, f"{number:,}", f"{size:,}"])
+    return aligned(rows)
+
+
+def _fate_order(entry: tuple[str, int]) -> tuple[str, int, str]:
+    _, source, what = entry[0].split(" ", 2)
+    return source, ("in", "dropped", "kept").index(what.split(" ")[0]), what
+
+
+def shards_table(manifest: Manifest) -> str:
+    """Return rows and tokens per source, subset and row length."""
+    rows = [["source", "subset", "row length", "documents", "pieces", "rows", "tokens", "fill"]]
+    counts = manifest.counts
+    for name in counts:
+        unit, source, subset, length = name.split(" ")
+        if unit != "num_rows":
+            continue
+        key = f"{source} {subset} {length}"
+        num_rows, num_tokens = counts[f"num_rows {key}"], counts[f"num_tokens {key}"]
+        fill = num_tokens / max(1, num_rows * int(length))
+        rows.append(
+            [
+                source,
+                subset,
+                length,
+                f"{counts[f'num_documents {key}']:,}",
+                f"{counts[f'num_pieces {key}']:,}",
+                f"{num_rows:,}",
+                f"{num_tokens:,}",
+                f"{100 * fill:.2f} %",
+            ]
+        )
+    return aligned(rows)
+
+
+def lines(command: str, manifest: Manifest) -> str:
+    """Return what to print of a stage that has just been made."""
+    counts = manifest.counts
+    if command == "documents":
+        return documents_table(manifest)
+    if command == "measures":
+        return f"{counts.get('num_documents', 0):,} documents measured"
+    if command == "matches":
+        return (
+            f"{counts.get('num_exact', 0):,} exact and {counts.get('num_near', 0):,} near "
+            "duplicate pairs (Jaccard >= 0.7, verified)"
+        )
+    if command == "fates":
+        return fates_table(manifest)
+    if command == "tokenizer":
+        sample = manifest.facts.get("sample_chars", {})
+        trained = ", ".join(f"{number:,} characters of {name}" for name, number in sample.items())
+        return f"vocabulary {manifest.facts['vocabulary']:,}" + (
+            f", trained on {trained}" if trained else ", pinned"
+        )
+    return shards_table(manifest)
+
+
+def _n(counts: Mapping[str, int], name: str) -> str:
+    return f"{counts.get(name, 0):,}"

@@ -1,0 +1,488 @@
+"""Stage `shards`: kept documents -> token ids -> packed rows in Arrow IPC files.
+
+    tokens  per documents part: its kept documents encoded and cut, by bin
+    parts   per bin: best-fit packing into rows, one shard
+
+A bin is the documents of one source and subset whose hashed ids fall together; there are as many
+bins as keep each near `shards.bin_mb`. Each row length has its own shards.
+"""
+
+import io
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from corpus import identity, keyed, schemas, sets, storage
+from corpus.sets import Manifest, Receipt
+from corpus.shards import SPECIAL_TOKENS, TOKENIZER_FOLDER
+from pipeline import card, pack, partition, tokenizer, tokens
+from pipeline.flow import (
+    Output,
+    Part,
+    Receipts,
+    Stage,
+    Step,
+    identify,
+    part_fingerprint,
+)
+from pipeline.recipe import Recipe
+from pipeline.recipe import Shards as ShardsConfig
+
+VERSION = 1
+SUBSETS = ("train", "held_out")
+_BIN = 0x42494E  # keep these draws apart from other hashes of the same numbers
+_TARGET = 0x54415247
+_BATCH_DOCUMENTS = 64
+
+PIECES = pa.schema(
+    [
+        ("id", pa.uint64()),
+        ("number", pa.uint32()),  # of the piece in its document
+        ("key", pa.string()),
+        ("title", pa.string()),
+        ("ids", pa.list_(pa.uint32())),  # special tokens included
+    ]
+)
+
+
+def stage(
+    recipe: Recipe, documents: Manifest, decided: Manifest, vocabulary: Manifest, *, data: str
+) -> Stage:
+    """Return the stage over documents, their fates and a tokenizer."""
+    config = recipe.shards
+    section: dict[str, Any] = {
+        "row_lengths": sorted(config.row_lengths),
+        "bin_mb": config.bin_mb,
+        "target_rate": config.target_rate,
+        "seed": config.seed,
+    }
+    libraries = identity.libraries("tokenizers", "pyarrow")
+    what = identify(
+        section=section,
+        version=VERSION,
+        libraries=libraries,
+        parents={
+            "documents": documents.digest(),
+            "fates": decided.digest(),
+            "tokenizers": vocabulary.digest(),
+        },
+    )
+    tokenizer_set = sets.folder(data, "tokenizers", vocabulary.id)
+    files = {
+        name: storage.read_bytes(storage.join(tokenizer_set, name))
+        for name in storage.names(tokenizer_set)
+        if name.endswith(".json") and name != sets.MANIFEST
+    }
+    url = sets.folder(data, "shards", sets.set_id("shards", what))
+    common: dict[str, Any] = {
+        "inputs": tokenizer.joined_inputs(decided, documents, data=data),
+        "section": section,
+        "bins": num_bins(decided, config),
+        "vocabulary": {
+            "size": vocabulary.facts["vocabulary"],
+            "special": vocabulary.facts["special_tokens"],
+            "digest": vocabulary.facts["tokenizer_digest"],
+            "url": storage.join(tokenizer_set, "tokenizer.json"),
+        },
+        "libraries": libraries,
+        "url": url,
+    }
+    licences = {source.name: source.licence for source in recipe.source}
+    return Stage(
+        name="shards",
+        identity=what,
+        steps=[
+            Step(name="tokens", plan=partial(_plan_tokens, **common), work=write_tokens),
+            Step(name="parts", plan=partial(_plan_parts, **common), work=pack_bin),
+        ],
+        facts=partial(
+            _facts, vocabulary=vocabulary, row_lengths=section["row_lengths"], licences=licences
+        ),
+        extra_files={
+            **{storage.join(TOKENIZER_FOLDER, name): content for name, content in files.items()},
+            "README.md": card.dataset_card(recipe, decided),
+        },
+        num_bytes=documents.counts.get("num_bytes", 0),
+    )
+
+
+def num_bins(decided: Manifest, config: ShardsConfig) -> dict[str, dict[str, int]]:
+    """Return how many bins each source and subset has, from what is kept of it."""
+    bins: dict[str, dict[str, int]] = {}
+    for name, number in decided.counts.items():
+        unit, source, *what = name.split(" ")
+        if unit == "num_bytes" and what[0] == "kept":
+            bins.setdefault(source, {})[what[1]] = -(-number // (config.bin_mb * 1_000_000))
+    return bins
+
+
+def _layout(
+    source: str, *, bins: dict[str, dict[str, int]], row_lengths: list[int]
+) -> list[tuple[int, str, int]]:
+    """Return (row length, subset, bin) of each partition of a source's tokens files."""
+    return [
+        (length, subset, number)
+        for length in row_lengths
+        for subset in SUBSETS
+        for number in range(bins.get(source, {}).get(subset, 0))
+    ]
+
+
+def _content(
+    source: str,
+    *,
+    section: dict[str, Any],
+    bins: dict[str, Any],
+    vocabulary: dict[str, Any],
+    libraries: dict[str, str],
+) -> list[object]:
+    """Return what every part of a source depends on beside its own input."""
+    return [
+        VERSION,
+        {name: section[name] for name in ("row_lengths", "target_rate", "seed")},
+        bins.get(source, {}),
+        vocabulary["digest"],
+        vocabulary["special"],
+        libraries,
+    ]
+
+
+def _plan_tokens(
+    receipts: Receipts,
+    *,
+    inputs: list[dict[str, Any]],
+    section: dict[str, Any],
+    bins: dict[str, dict[str, int]],
+    vocabulary: dict[str, Any],
+    libraries: dict[str, str],
+    url: str,
+) -> list[Part]:
+    return [
+        Part(
+            name=entry["name"],
+            fingerprint=part_fingerprint(
+                "shards",
+                "tokens",
+                _content(
+                    entry["source"],
+                    section=section,
+                    bins=bins,
+                    vocabulary=vocabulary,
+                    libraries=libraries,
+                ),
+                entry["content"],
+                entry["fates_content"],
+            ),
+            inputs={
+                "documents": entry["url"],
+                "fates": entry["fates"],
+                "tokenizer": vocabulary["url"],
+                "special": vocabulary["special"],
+                "seed": section["seed"],
+                "source": entry["source"],
+                "bins": bins.get(entry["source"], {}),
+                "layout": _layout(entry["source"], bins=bins, row_lengths=section["row_lengths"]),
+            },
+            num_bytes=entry["num_bytes"],
+        )
+        for entry in inputs
+    ]
+
+
+def write_tokens(part: Part, output: Output) -> None:
+    """Encode the kept documents of one part and cut them for each row length."""
+    inputs = part.inputs
+    encoder = tokenizer.load(storage.read_bytes(inputs["tokenizer"]))
+    cls_id, sep_id = inputs["special"]["[CLS]"], inputs["special"]["[SEP]"]
+    layout = {tuple(entry): number for number, entry in enumerate(inputs["layout"])}
+    lengths = sorted({length for length, _, _ in inputs["layout"]})
+    rows: list[dict[str, Any]] = []
+    partitions: list[int] = []
+    pending: list[tuple[str, dict[str, Any]]] = []
+    num_tokens = num_bytes = 0
+
+    def flush() -> None:
+        nonlocal num_tokens, num_bytes
+        encoded = tokens.encode([row["text"] for _, row in pending], encoder)
+        for (subset, row), document in zip(pending, encoded, strict=True):
+            num_tokens += len(document.ids)
+            num_bytes += len(row["text"].encode())
+            number = _bin(row["id"], num=inputs["bins"][subset], seed=inputs["seed"])
+            for length in lengths:
+                for piece, (begin, end) in enumerate(tokens.cut(document, limit=length - 2)):
+                    rows.append(
+                        {
+                            "id": row["id"],
+                            "number": piece,
+                            "key": row["key"] if piece == 0 else "",
+                            "title": row["title"] if piece == 0 else "",
+                            "ids": np.r_[cls_id, document.ids[begin:end], sep_id],
+                        }
+                    )
+                    partitions.append(layout[length, subset, number])
+        pending.clear()
+
+    columns = ["id", "key", "title", "text"]
+    for entry in tokenizer.kept_texts(inputs["documents"], inputs["fates"], columns=columns):
+        pending.append(entry)
+        if len(pending) == _BATCH_DOCUMENTS:
+            flush()
+    flush()
+    table = pa.table(
+        [
+            pa.array([row["id"] for row in rows], pa.uint64()),
+            pa.array([row["number"] for row in rows], pa.uint32()),
+            pa.array([row["key"] for row in rows], pa.string()),
+            pa.array([row["title"] for row in rows], pa.string()),
+            pa.array([row["ids"] for row in rows], pa.list_(pa.uint32())),
+        ],
+        schema=PIECES,
+    )
+    with output.create(f"{part.name}.arrow") as file:
+        partition.write(
+            file, table, np.array(partitions, dtype=np.int64), num=len(inputs["layout"])
+        )
+    output.count(num_tokens=num_tokens, num_bytes=num_bytes)
+    output.facts.update(source=inputs["source"])
+
+
+def _bin(identifier: int, *, num: int, seed: int) -> int:
+    return int(keyed.mix(seed, _BIN, np.array(identifier, dtype=np.uint64)) % np.uint64(num))
+
+
+def _plan_parts(
+    receipts: Receipts,
+    *,
+    inputs: list[dict[str, Any]],
+    section: dict[str, Any],
+    bins: dict[str, dict[str, int]],
+    vocabulary: dict[str, Any],
+    libraries: dict[str, str],
+    url: str,
+) -> list[Part]:
+    parts = []
+    folder = storage.join(url, "work", "tokens")
+    for source in sorted(bins):
+        mine = [receipt for receipt in receipts["tokens"] if receipt.facts["source"] == source]
+        content = _content(
+            source, section=section, bins=bins, vocabulary=vocabulary, libraries=libraries
+        )
+        digests = [receipt.content() for receipt in mine]
+        files = [storage.join(folder, receipt.file()) for receipt in mine]
+        for number, (length, subset, place) in enumerate(
+            _layout(source, bins=bins, row_lengths=section["row_lengths"])
+        ):
+            parts.append(
+                Part(
+                    name=f"{source}-{subset}-{length}-{place:05d}",
+                    fingerprint=part_fingerprint("shards", "parts", content, digests, number),
+                    inputs={
+                        "files": files,
+                        "partition": number,
+                        "source": source,
+                        "subset": subset,
+                        "row_length": length,
+                        "vocabulary": vocabulary["size"],
+                        "special": vocabulary["special"],
+                        "target_rate": section["target_rate"],
+                        "seed": section["seed"],
+                        "bin": place,
+                    },
+                    num_bytes=max(1, sum(receipt.counts["num_bytes"] for receipt in mine)),
+                )
+            )
+    return parts
+
+
+def pack_bin(part: Part, output: Output) -> None:
+    """Pack one bin and write its shard, its document table and its unigram counts."""
+    inputs = part.inputs
+    table = partition.read(inputs["files"], inputs["partition"], schema=PIECES)
+    table = table.sort_by([("id", "ascending"), ("number", "ascending")]).combine_chunks()
+    shard, documents = build_shard(table, inputs)
+    with (
+        output.create(f"{part.name}.arrow") as file,
+        pa.ipc.new_file(file, shard.schema) as writer,
+    ):
+        writer.write_batch(shard)
+    with (
+        output.create(f"{part.name}.documents.arrow") as file,
+        pa.ipc.new_file(file, schemas.SHARD_DOCUMENTS) as writer,
+    ):
+        writer.write_table(documents)
+    counts = unigram(shard, vocabulary=inputs["vocabulary"], special=inputs["special"])
+    buffer = io.BytesIO()
+    np.save(buffer, counts, allow_pickle=False)
+    with output.create(f"{part.name}.unigram.npy") as file:
+        file.write(buffer.getvalue())
+    num_tokens = sum(documents["num_tokens"].to_pylist())
+    output.facts.update(
+        source=inputs["source"],
+        subset=inputs["subset"],
+        row_length=inputs["row_length"],
+        num_rows=shard.num_rows,
+        num_tokens=num_tokens,
+        num_documents=documents.num_rows,
+        row_digest=row_digest(shard, documents),
+    )
+    key = f"{inputs['source']} {inputs['subset']} {inputs['row_length']}"
+    output.count(
+        **{
+            f"num_rows {key}": shard.num_rows,
+            f"num_tokens {key}": num_tokens,
+            f"num_documents {key}": documents.num_rows,
+            f"num_pieces {key}": table.num_rows,
+        }
+    )
+
+
+def build_shard(pieces: pa.Table, inputs: dict[str, Any]) -> tuple[pa.RecordBatch, pa.Table]:
+    """Pack pieces into rows.
+
+    Args:
+        pieces: PIECES, sorted by (id, number).
+        inputs: row_length, vocabulary, special, subset, and for held-out rows seed, target_rate
+            and bin.
+
+    Returns:
+        The rows (schemas.shard_schema) and their document table (schemas.SHARD_DOCUMENTS).
+    """
+    length = inputs["row_length"]
+    ids = pieces["id"].to_numpy()
+    column = pieces["ids"].combine_chunks()
+    flat, offsets = column.values.to_numpy(), column.offsets.to_numpy()
+    sizes = np.diff(offsets).astype(np.int64)
+    packed = pack.pack(sizes.tolist(), row_length=length)
+    rows = np.full((packed.num_rows, length), inputs["special"]["[PAD]"], dtype=np.uint32)
+    for piece, (row, start) in enumerate(zip(packed.row, packed.start, strict=True)):
+        rows[row, start : start + sizes[piece]] = flat[offsets[piece] : offsets[piece + 1]]
+
+    unique, document_of = np.unique(ids, return_inverse=True)
+    first = pieces["number"].to_numpy() == 0
+    documents = pa.table(
+        [
+            pa.array(unique),
+            pieces["key"].filter(pa.array(first)),
+            pieces["title"].filter(pa.array(first)),
+            # [CLS] and [SEP] of each piece count: they stand in the rows.
+            pa.array(np.bincount(document_of, weights=sizes).astype(np.int64)),
+        ],
+        schema=schemas.SHARD_DOCUMENTS,
+    )
+    by_row = np.lexsort((packed.start, packed.row))
+    bounds = np.searchsorted(packed.row[by_row], np.arange(packed.num_rows + 1))
+    piece_values = pa.StructArray.from_arrays(
+        [
+            pa.array((packed.start + sizes)[by_row].astype(np.uint32)),
+            pa.array(document_of[by_row].astype(np.uint32)),
+        ],
+        fields=list(schemas.PIECE),
+    )
+    held_out = inputs["subset"] == "held_out"
+    schema = schemas.shard_schema(
+        row_length=length, vocabulary=inputs["vocabulary"], held_out=held_out
+    )
+    columns: list[pa.Array] = [
+        pa.FixedSizeListArray.from_arrays(
+            pa.array(rows.reshape(-1), type=schema.field("input_ids").type.value_type),
+            type=schema.field("input_ids").type,
+        ),
+        pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), piece_values),
+    ]
+    if held_out:
+        columns.append(_targets(rows, inputs))
+    return pa.RecordBatch.from_arrays(columns, schema=schema), documents
+
+
+def _targets(rows: NDArray[np.uint32], inputs: dict[str, Any]) -> pa.ListArray:
+    """Choose the positions on which held-out loss is measured, and store them for good."""
+    eligible = ~np.isin(rows, list(inputs["special"].values()))
+    keys = keyed.mix(
+        inputs["seed"],
+        _TARGET,
+        inputs["bin"],
+        np.arange(len(rows), dtype=np.uint64)[:, None],
+        np.arange(rows.shape[1], dtype=np.uint64)[None, :],
+    )
+    num = np.rint(eligible.sum(axis=1) * inputs["target_rate"]).astype(np.int64)
+    chosen = keyed.choose(keys, eligible, num)
+    offsets = np.concatenate([[0], np.cumsum(chosen.sum(axis=1))]).astype(np.int32)
+    return pa.ListArray.from_arrays(
+        pa.array(offsets), pa.array(np.nonzero(chosen)[1].astype(np.uint32))
+    )
+
+
+def unigram(
+    shard: pa.RecordBatch, *, vocabulary: int, special: dict[str, int]
+) -> NDArray[np.int64]:
+    """Return how often each id stands in a shard's rows, int64 [vocabulary]; specials as 0."""
+    ids = shard.column("input_ids").flatten().to_numpy()
+    counts = np.bincount(ids, minlength=vocabulary).astype(np.int64)
+    counts[list(special.values())] = 0
+    return counts
+
+
+def row_digest(shard: pa.RecordBatch, documents: pa.Table) -> str:
+    """Return a digest of the rows' meaning, comparable across file formats and libraries.
+
+    sha256 over the ids as little-endian uint32, then the ends and document ids of all pieces.
+    """
+    pieces = shard.column("pieces").flatten()
+    numbers = pieces.field("document").to_numpy()
+    return identity.digest(
+        shard.column("input_ids").flatten().to_numpy().astype("<u4").tobytes()
+        + pieces.field("end").to_numpy().astype("<u4").tobytes()
+        + documents["id"].to_numpy()[numbers].astype("<u8").tobytes()
+    )
+
+
+def _facts(
+    receipts: list[Receipt],
+    url: str,
+    *,
+    vocabulary: Manifest,
+    row_lengths: list[int],
+    licences: dict[str, str],
+) -> dict[str, Any]:
+    """Describe the set: tokenizer, fill, entropy, licences."""
+    fill: dict[str, float] = {}
+    entropy: dict[str, float] = {}
+    for source in sorted({receipt.facts["source"] for receipt in receipts}):
+        for length in row_lengths:
+            mine = [
+                receipt
+                for receipt in receipts
+                if receipt.facts["source"] == source and receipt.facts["row_length"] == length
+            ]
+            num_rows = sum(receipt.facts["num_rows"] for receipt in mine)
+            num_tokens = sum(receipt.facts["num_tokens"] for receipt in mine)
+            fill[f"{source} {length}"] = round(num_tokens / max(1, num_rows * length), 6)
+            entropy[f"{source} {length}"] = _entropy(
+                [receipt for receipt in mine if receipt.facts["subset"] == "train"], url
+            )
+    facts = vocabulary.facts
+    return {
+        "vocabulary": facts["vocabulary"],
+        "special_tokens": {name: facts["special_tokens"][name] for name in SPECIAL_TOKENS},
+        "tokenizer_digest": facts["tokenizer_digest"],
+        "row_lengths": row_lengths,
+        "fill": fill,
+        "unigram_entropy_nats": entropy,
+        "licences": licences,
+    }
+
+
+def _entropy(receipts: list[Receipt], url: str) -> float:
+    """Return the entropy of the train tokens' distribution, in nats per token."""
+    total: NDArray[np.int64] | None = None
+    for receipt in receipts:
+        data = storage.read_bytes(storage.join(url, f"{receipt.name}.unigram.npy"))
+        counts = np.load(io.BytesIO(data), allow_pickle=False)
+        total = counts if total is None else total + counts
+    if total is None or not total.sum():
+        return 0.0
+    share = total[total > 0] / total.sum()
+    return round(float(-(share * np.log(share)).sum()), 6)

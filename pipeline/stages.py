@@ -1,0 +1,103 @@
+"""The stages in order: each is made from those before it, unless it is finished."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from corpus import sets
+from corpus.lock import locked
+from corpus.sets import Manifest
+from pipeline import documents, fates, flow, matches, measures, plan, shards, tokenizer
+from pipeline.recipe import Recipe
+from pipeline.runner import Runner
+
+log = logging.getLogger(__name__)
+
+FOLDERS = {
+    "documents": "documents",
+    "measures": "measures",
+    "matches": "matches",
+    "fates": "fates",
+    "tokenizer": "tokenizers",
+    "shards": "shards",
+}
+"""Stage commands and the folders of their sets, in order."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What became of one stage of a run."""
+
+    command: str
+    manifest: Manifest
+    url: str
+    is_new: bool
+
+
+def run(
+    recipe: Recipe,
+    *,
+    data: str,
+    upto: str,
+    runner: Runner,
+    say: Callable[[Made], None],
+) -> list[Made]:
+    """Make all stages up to one of them; those that are finished cost nothing.
+
+    Args:
+        recipe: the corpus recipe.
+        data: the DATA folder or URL.
+        upto: a key of FOLDERS.
+        runner: where Beam runs.
+        say: told of each stage as it is done.
+
+    Raises:
+        ValueError: bad input or recipe, or another run holds the folder.
+    """
+    runner.check(data=data)
+    # Everything that can be wrong with the input is found here, before anything is written.
+    files, known = plan.raw_files(plan.find(recipe.source), data=data)
+    if recipe.tokenizer.path is not None:
+        tokenizer.read_pinned(recipe.tokenizer.path)
+    done: dict[str, Manifest] = {}
+    made: list[Made] = []
+    with locked(data, command=f"pipeline {upto}"):
+        plan.remember(known, data=data)
+        for command, folder in FOLDERS.items():
+            stage = _stage(command, recipe, files, done, data=data)
+            manifest, is_new = flow.make(stage, data=data, runner=runner)
+            done[command] = manifest
+            sets.point_corpus(data, recipe.name, folder, manifest.id)
+            made.append(
+                Made(
+                    command=command,
+                    manifest=manifest,
+                    url=sets.folder(data, folder, manifest.id),
+                    is_new=is_new,
+                )
+            )
+            say(made[-1])
+            if command == upto:
+                return made
+    raise ValueError(f"unknown stage {upto!r}; stages: {', '.join(FOLDERS)}")
+
+
+def _stage(
+    command: str,
+    recipe: Recipe,
+    files: list[plan.RawFile],
+    done: dict[str, Manifest],
+    *,
+    data: str,
+) -> flow.Stage:
+    if command == "documents":
+        return documents.stage(recipe, files)
+    if command == "measures":
+        return measures.stage(recipe, done["documents"], data=data)
+    if command == "matches":
+        return matches.stage(recipe, done["measures"], done["documents"], data=data)
+    if command == "fates":
+        return fates.stage(recipe, done["measures"], done["matches"], data=data)
+    if command == "tokenizer":
+        return tokenizer.stage(recipe, done["fates"], done["documents"], data=data)
+    return shards.stage(recipe, done["documents"], done["fates"], done["tokenizer"], data=data)

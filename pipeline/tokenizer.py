@@ -1,0 +1,296 @@
+"""Stage `tokenizers`: a vocabulary trained on a sample of the kept text, or one that is pinned.
+
+The sample is drawn by the hash of the document id, each source in proportion to what is kept of
+it, so it depends neither on order nor on which worker reads what.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+from corpus import identity, keyed, storage
+from corpus.sets import Manifest, Receipt
+from corpus.shards import SPECIAL_TOKENS
+from pipeline import measures
+from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
+from pipeline.recipe import Recipe
+
+VERSION = 1
+_SAMPLE = 0x53414D50  # keeps this draw apart from other hashes of the same ids
+_MAX_DOCUMENT_CHARS = 100_000
+"""Of one document in the sample: a few giant books must not make the vocabulary."""
+_ALIASES = {
+    "[PAD]": ("[PAD]", "<pad>"),
+    "[UNK]": ("[UNK]", "<unk>"),
+    "[CLS]": ("[CLS]", "<s>", "<cls>"),
+    "[SEP]": ("[SEP]", "</s>", "<sep>", "<eos>"),
+    "[MASK]": ("[MASK]", "<mask>"),
+}
+
+
+def stage(recipe: Recipe, decided: Manifest, documents: Manifest, *, data: str) -> Stage:
+    """Return the stage: trained on the kept documents, or pinned."""
+    config = recipe.tokenizer
+    if config.path is not None:
+        return _pinned(config.path)
+    section = {
+        "kind": config.kind,
+        "vocabulary": config.vocabulary,
+        "sample_mb": config.sample_mb,
+    }
+    libraries = identity.libraries("tokenizers")
+    inputs = joined_inputs(decided, documents, data=data)
+    kept = {
+        name.split(" ")[1]: number
+        for name, number in decided.counts.items()
+        if name.startswith("num_bytes ") and name.endswith(" kept train")
+    }
+    share = min(1.0, config.sample_mb * 1e6 / max(1, sum(kept.values())))
+    return Stage(
+        name="tokenizers",
+        identity=identify(
+            section=section,
+            version=VERSION,
+            libraries=libraries,
+            parents={"fates": decided.digest(), "documents": documents.digest()},
+        ),
+        steps=[
+            Step(
+                name="parts",
+                plan=partial(
+                    _plan,
+                    inputs=inputs,
+                    section=section,
+                    share=share,
+                    content=[VERSION, section, libraries],
+                ),
+                work=train,
+            )
+        ],
+        facts=_facts,
+    )
+
+
+def joined_inputs(decided: Manifest, documents: Manifest, *, data: str) -> list[dict[str, Any]]:
+    """Return for each part where its documents and its fates lie."""
+    fates = {entry["name"]: entry for entry in measures.part_inputs(decided, data=data)}
+    return [
+        {
+            **entry,
+            "fates": fates[entry["name"]]["url"],
+            "fates_content": fates[entry["name"]]["content"],
+        }
+        for entry in measures.part_inputs(documents, data=data)
+    ]
+
+
+def _plan(
+    receipts: Receipts,
+    *,
+    inputs: list[dict[str, Any]],
+    section: dict[str, Any],
+    share: float,
+    content: list[object],
+) -> list[Part]:
+    digests = [[entry["content"], entry["fates_content"]] for entry in inputs]
+    return [
+        Part(
+            name="tokenizer",
+            fingerprint=part_fingerprint("tokenizers", "parts", content, digests),
+            inputs={
+                "parts": [[entry["url"], entry["fates"], entry["source"]] for entry in inputs],
+                "section": section,
+                "share": share,
+            },
+        )
+    ]
+
+
+def kept_texts(
+    documents: str, fates: str, *, columns: list[str], num_rows: int = 256
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read the kept documents of a part: (subset, row) in the order of the part."""
+    subsets = measures.open_parquet(fates).read(columns=["id", "subset"])
+    offset = 0
+    for batch in measures.batches(documents, columns, num_rows=num_rows):
+        here = subsets.slice(offset, batch.num_rows)
+        assert here["id"].to_pylist() == batch.column("id").to_pylist(), "fates of other documents"
+        offset += batch.num_rows
+        for subset, row in zip(here["subset"].to_pylist(), batch.to_pylist(), strict=True):
+            if subset is not None:
+                yield subset, row
+
+
+def train(part: Part, output: Output) -> None:
+    """Train a tokenizer on the sample and write its files."""
+    section = part.inputs["section"]
+    num_chars: dict[str, int] = {}
+
+    def sample() -> Iterator[str]:
+        for documents, fates, source in part.inputs["parts"]:
+            for subset, row in kept_texts(documents, fates, columns=["id", "text"]):
+                draw = keyed.mix(_SAMPLE, np.array([row["id"]], dtype=np.uint64))
+                if subset != "train" or not keyed.below(draw, part.inputs["share"])[0]:
+                    continue
+                text = row["text"][:_MAX_DOCUMENT_CHARS]
+                num_chars[source] = num_chars.get(source, 0) + len(text)
+                yield text
+
+    tokenizer, trainer = _untrained(section["kind"], vocabulary=section["vocabulary"])
+    tokenizer.train_from_iterator(sample(), trainer)
+    if tokenizer.get_vocab_size() < section["vocabulary"]:
+        raise ValueError(
+            f"tokenizer.vocabulary is {section['vocabulary']}, but the text has only "
+            f"{tokenizer.get_vocab_size()} different pieces; choose at most "
+            f"{tokenizer.get_vocab_size() // 64 * 64}"
+        )
+    for name, data in files(tokenizer).items():
+        with output.create(name) as file:
+            file.write(data)
+    output.facts.update(
+        vocabulary=tokenizer.get_vocab_size(),
+        special_tokens={name: tokenizer.token_to_id(name) for name in SPECIAL_TOKENS},
+        sample_chars=dict(sorted(num_chars.items())),
+    )
+
+
+def _untrained(kind: str, *, vocabulary: int) -> tuple[Tokenizer, Any]:
+    if kind == "bpe":
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore[reportAttributeAccessIssue]
+        tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocabulary,
+            special_tokens=list(SPECIAL_TOKENS),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+    else:
+        tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # pyright: ignore[reportAttributeAccessIssue]
+        tokenizer.decoder = decoders.WordPiece()  # pyright: ignore[reportAttributeAccessIssue]
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=vocabulary, special_tokens=list(SPECIAL_TOKENS), show_progress=False
+        )
+    tokenizer.post_processor = processors.TemplateProcessing(  # pyright: ignore[reportAttributeAccessIssue]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    return tokenizer, trainer
+
+
+def files(tokenizer: Tokenizer, special: dict[str, str] | None = None) -> dict[str, bytes]:
+    """Return the files that `AutoTokenizer` loads a tokenizer from, by name.
+
+    tokenizer.json alone would load without a mask token.
+    """
+    names = special or {name: name for name in SPECIAL_TOKENS}
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "pad_token": names["[PAD]"],
+        "unk_token": names["[UNK]"],
+        "cls_token": names["[CLS]"],
+        "sep_token": names["[SEP]"],
+        "mask_token": names["[MASK]"],
+        "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],
+    }
+    return {
+        "tokenizer.json": tokenizer.to_str(pretty=True).encode(),
+        "tokenizer_config.json": identity.pretty(config),
+    }
+
+
+def _pinned(path: str) -> Stage:
+    """Return the stage for a tokenizer that exists: it is carried along, byte for byte."""
+    found = read_pinned(path)
+    tokenizer = load(found["tokenizer.json"])
+    special = special_tokens(tokenizer, path=path)
+    facts = {
+        "vocabulary": tokenizer.get_vocab_size(),
+        "special_tokens": {name: tokenizer.token_to_id(own) for name, own in special.items()},
+        "tokenizer_digest": identity.digest(found["tokenizer.json"]),
+    }
+    if "tokenizer_config.json" not in found:
+        found["tokenizer_config.json"] = files(tokenizer, special)["tokenizer_config.json"]
+    return Stage(
+        name="tokenizers",
+        identity=identify(
+            section={"pinned": {name: identity.digest(data) for name, data in found.items()}},
+            version=VERSION,
+            libraries={},
+            parents={},
+        ),
+        steps=[Step(name="parts", plan=_no_parts, work=train)],
+        facts=partial(_pinned_facts, facts=facts),
+        extra_files=found,
+    )
+
+
+def _no_parts(receipts: Receipts) -> list[Part]:
+    return []
+
+
+def _pinned_facts(receipts: list[Receipt], url: str, *, facts: dict[str, Any]) -> dict[str, Any]:
+    return facts
+
+
+def _facts(receipts: list[Receipt], url: str) -> dict[str, Any]:
+    receipt = receipts[0]
+    return {**receipt.facts, "tokenizer_digest": receipt.files["tokenizer.json"].sha256}
+
+
+def read_pinned(path: str) -> dict[str, bytes]:
+    """Read a pinned tokenizer: a folder or URL with tokenizer.json, or that file."""
+    folder = path.removesuffix("/tokenizer.json")
+    found = {}
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        try:
+            found[name] = storage.read_bytes(storage.join(folder, name))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if name == "tokenizer.json":
+                raise ValueError(
+                    f"tokenizer.path: no tokenizer.json in {folder}; name the folder that "
+                    "save_pretrained wrote (or that holds one made with `tokenizers`)"
+                ) from error
+    return found
+
+
+def special_tokens(tokenizer: Tokenizer, *, path: str) -> dict[str, str]:
+    """Return what a tokenizer calls its special tokens.
+
+    Raises:
+        ValueError: one is missing, so that rows could not be built or masked.
+    """
+    found = {}
+    for name, aliases in _ALIASES.items():
+        own = [alias for alias in aliases if tokenizer.token_to_id(alias) is not None]
+        if not own:
+            raise ValueError(
+                f"{path}: the tokenizer has no {name} token (looked for {', '.join(aliases)}); "
+                "add it with `tokenizer.add_special_tokens` and save again"
+            )
+        found[name] = own[0]
+    return found
+
+
+def load(data: bytes) -> Tokenizer:
+    """Return the tokenizer in the bytes of a tokenizer.json.
+
+    Raises:
+        ValueError: they are not a tokenizer's.
+    """
+    try:
+        json.loads(data)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"tokenizer.json is not JSON: {error}") from error
+    tokenizer = tokenizers.Tokenizer.from_str(data.decode())
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer

@@ -1,0 +1,183 @@
+"""The lines of an article, its templates and links resolved: sections, lists, quotes, debris."""
+
+import html
+import re
+
+# Sections that list sources or point elsewhere, in lower case. They go with their subsections.
+_SKIPPED_SECTIONS = """
+references; reference; references and notes; notes and references; references and sources;
+sources and references; references and further reading; references cited; general references;
+external references; notes; note; notes and citations; citations and notes; notes and sources;
+sources and notes; explanatory notes; footnotes; footnotes and references; endnotes; citations;
+source; sources; cited sources; sources cited; works cited; publications cited; literature cited;
+primary sources; secondary sources; additional sources; external sources;
+sources and further reading; bibliography; selected bibliography; bibliography and references;
+further reading; additional reading; recommended reading; suggested reading;
+further information; external link; external links; web links; links; see also; related pages;
+gallery; galleries; image gallery; picture gallery; photo gallery
+"""
+SKIPPED_SECTIONS = frozenset(name.strip() for name in _SKIPPED_SECTIONS.split(";"))
+
+# Literal characters (nowiki, a forced line break) travel through the line rules as private ones.
+# Entities stay alive: they are decoded inside nowiki too.
+_PROTECTED = "'[]{}|=*:<>~_-\n\t "
+_BASE = 0x10FF00
+_PROTECT = {ord(char): _BASE + ord(char) for char in _PROTECTED}
+_PRIVATE = re.compile("[\U0010ff00-\U0010ff7f]")
+
+_HEADING = re.compile(r"(={1,6})([^\n]+?)(={1,6})[ \t]*\Z")
+_QUOTES = re.compile(r"'{2,}+")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_SWITCH = re.compile(r"__[A-Z]{3,}__|~{3,5}|\{\{[A-Z]+\}\}")
+_INVISIBLE = re.compile(
+    "[\u200e\u200f\u2060\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f\U0010ff00-\U0010ffff]"
+)
+_ODD_SPACE = re.compile("[\t\xa0\u2000-\u200a\u202f]")
+_SPACES = re.compile(r" {2,}+")
+_HAS_WORD = re.compile(r"\w")
+
+# What a removed template or citation leaves behind.
+_EMPTY_BRACKETS = re.compile(
+    r" ?[(\[（][\s,;:/·•–—-]*+(?:(?:or|and|from)\b[\s,;:/·•–—-]*+)?[)\]）]"
+)
+_EMPTY_LABEL = re.compile(r" ?\([^()\n;,]{1,20}:\s*\)")  # "(IPA: )"
+_OPEN_BRACKET = re.compile(r"([(（])[\s,;:·•]++")
+_CLOSE_BRACKET = re.compile(r"(?<![\s,;:·•])[\s,;·•]++([)）])")
+# Only comma and point: French sets a space before the others.
+_BEFORE_STOP = re.compile(r"(?<![.\s]) ([,.](?=[\s\"'”’)\]]|\Z)|,(?=\w))")
+_SPACED_STOPS = (" ,", " .")
+_DOUBLE_STOP = re.compile(r"[,;]++(?=\.(?:\s|\Z))|(?<=[,;])[,;]++")
+_DOUBLE_STOPS = (",,", ";;", ",;", ";,", ",.", ";.")
+_EMPTY_PAIRS = ('""', "“”", "‘’", "«»")
+_EMPTY_QUOTES = re.compile(r'(?<!\S)(?:""|“”|‘’|«»)(?!\S)')
+
+
+def visible(text: str) -> str:
+    """Remove characters without a shape, and those that `protect` uses."""
+    return _INVISIBLE.sub("", text)
+
+
+def protect(text: str) -> str:
+    """Hide characters from the line rules; `text_of_lines` brings them back."""
+    return text.translate(_PROTECT)
+
+
+def text_of_lines(lines: str) -> tuple[str, int]:
+    """Turn lines of wikitext without structure into paragraphs.
+
+    Returns:
+        The text, and how many characters of lines were dropped with their section.
+    """
+    paragraphs: list[str] = []
+    pending: list[tuple[int, str]] = []  # headings that wait for content
+    open_lines: list[str] = []  # of the paragraph or list being gathered
+    in_list = False
+    skipped_level = 0
+    num_skipped = 0
+
+    def close() -> None:
+        if open_lines:
+            paragraphs.append(("\n" if in_list else " ").join(open_lines))
+            open_lines.clear()
+
+    for raw in lines.split("\n"):
+        line = raw.strip()
+        if line.startswith("=") and (found := _HEADING.match(line)):
+            level = min(len(found.group(1)), len(found.group(3)))
+            heading = clean_line(found.group(2).strip("= "))
+            if skipped_level and level > skipped_level:
+                num_skipped += len(raw) + 1
+                continue
+            skipped_level = 0
+            close()
+            while pending and pending[-1][0] >= level:
+                pending.pop()
+            if heading.casefold().rstrip(".:") in SKIPPED_SECTIONS:
+                skipped_level = level
+                num_skipped += len(raw) + 1
+            elif heading:
+                pending.append((level, heading))
+            continue
+        if skipped_level:
+            num_skipped += len(raw) + 1
+            continue
+        if not line:
+            close()
+            continue
+        is_item = line[0] in "*#:;"
+        content = line.lstrip("*#:; ") if is_item else line
+        if content.startswith(("|", "!", "{|")):
+            continue  # a row of a table that a template opened
+        if content.startswith("----"):
+            content = content.lstrip("-")
+        content = clean_line(content)
+        if not _HAS_WORD.search(content):
+            continue
+        if is_item != in_list:
+            close()
+        in_list = is_item
+        if pending:
+            paragraphs += [heading for _, heading in pending]
+            pending.clear()
+        open_lines.append(content)
+    close()
+    text = _PRIVATE.sub(lambda found: chr(ord(found.group()) - _BASE), "\n\n".join(paragraphs))
+    return _tidy_breaks(text), num_skipped
+
+
+def clean_line(line: str) -> str:
+    """Remove the markup inside a line, and repair what removed constructs left behind."""
+    if "''" in line:
+        line = _QUOTES.sub(_apostrophes, line)
+    if "_" in line or "~" in line or "{" in line:
+        line = _SWITCH.sub("", line)
+    if "&" in line:
+        line = _ENTITY.sub(_character, line)
+    return repair(line if line.isascii() and "\t" not in line else _ODD_SPACE.sub(" ", line))
+
+
+def repair(line: str) -> str:
+    """Mend the holes of a line: "At , Alabama", "( , )", doubled spaces."""
+    # One repair can uncover the next; real lines need two rounds at most.
+    for _ in range(8):
+        repaired = _repair_once(line)
+        if repaired == line:
+            break
+        line = repaired
+    return line
+
+
+def _repair_once(line: str) -> str:
+    # The tests for what is rare come first: each is many times faster than its regex.
+    if "  " in line:
+        line = _SPACES.sub(" ", line)
+    if "(" in line or "[" in line or "（" in line:
+        line = _EMPTY_BRACKETS.sub("", line)
+        if ":)" in line or ": )" in line:
+            line = _EMPTY_LABEL.sub("", line)
+        line = _OPEN_BRACKET.sub(r"\1", line)
+        line = _CLOSE_BRACKET.sub(r"\1", line)
+    if any(stop in line for stop in _SPACED_STOPS):
+        line = _BEFORE_STOP.sub(r"\1", line)
+    if any(stops in line for stops in _DOUBLE_STOPS):
+        line = _DOUBLE_STOP.sub("", line)
+    if any(quotes in line for quotes in _EMPTY_PAIRS):
+        line = _SPACES.sub(" ", _EMPTY_QUOTES.sub("", line))
+    line = line.strip()
+    return line.lstrip(",; ") if line[:1] in (",", ";") else line
+
+
+def _apostrophes(found: re.Match[str]) -> str:
+    """Two are italic, three bold, five both; of four, and of more than five, some are letters."""
+    length = len(found.group())
+    return "'" * (1 if length == 4 else max(0, length - 5))
+
+
+def _character(found: re.Match[str]) -> str:
+    return html.unescape(found.group())
+
+
+def _tidy_breaks(text: str) -> str:
+    """Forced breaks may stand anywhere: strip each line, and keep one blank line at most."""
+    lines = [line.strip() for line in text.split("\n")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

@@ -1,0 +1,113 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.metrics import METRICS
+from pipeline.rules import (
+    PRESETS,
+    RULES,
+    apply,
+    from_table,
+    names,
+    no_verdicts,
+    thresholds,
+    to_table,
+)
+
+NUMBER = st.one_of(st.integers(0, 30), st.integers(0, 2**50))
+DOCUMENT = st.fixed_dictionaries(dict.fromkeys(METRICS, NUMBER))
+THRESHOLD = st.one_of(st.integers(0, 30).map(str), st.decimals(0, 1, places=3).map(str))
+CHOSEN = st.dictionaries(st.sampled_from(list(RULES)), THRESHOLD, max_size=6)
+
+
+def columns(documents: list[dict[str, int]]) -> dict[str, np.ndarray]:
+    return {name: np.array([d[name] for d in documents], dtype=np.int64) for name in METRICS}
+
+
+def naive(document: dict[str, int], chosen: dict[str, Fraction]) -> str:
+    for name, rule in RULES.items():
+        if name not in chosen:
+            continue
+        top, bottom = document[rule.numerator], 1
+        if rule.denominator:
+            bottom = document[rule.denominator]
+        if bottom == 0:
+            # Nothing to compare with, except that something over nothing is beyond any bound.
+            broken = top > 0 and rule.sense == "max"
+        elif rule.sense == "min":
+            broken = Fraction(top, bottom) < chosen[name]
+        else:
+            broken = Fraction(top, bottom) > chosen[name]
+        if broken:
+            return name
+    return ""
+
+
+@given(documents=st.lists(DOCUMENT, max_size=6), overrides=CHOSEN, preset=st.sampled_from(PRESETS))
+def test_the_first_broken_rule_is_the_reason(
+    documents: list[dict[str, int]], overrides: dict[str, str], preset: str
+):
+    chosen = thresholds(preset, overrides)
+    verdicts = apply(columns(documents), chosen)
+    assert names(verdicts.rule).tolist() == [naive(d, chosen) for d in documents]
+    for row, document in enumerate(documents):
+        if verdicts.rule[row] < 0:
+            assert np.isnan(verdicts.threshold[row])
+            continue
+        name = list(RULES)[verdicts.rule[row]]
+        assert verdicts.numerator[row] == document[RULES[name].numerator]
+        assert verdicts.threshold[row] == float(chosen[name])
+
+
+@given(CHOSEN)
+def test_thresholds_survive_a_table(overrides: dict[str, str]):
+    chosen = thresholds("gopher", overrides)
+    assert from_table(to_table(chosen)) == chosen
+    assert list(chosen) == [name for name in RULES if name in chosen]
+
+
+def test_a_value_at_the_threshold_passes_and_no_float_flips_it():
+    numbers = {name: np.array([0, 0], dtype=np.int64) for name in METRICS}
+    # 0.3 * 10**17 as floats cannot tell these two apart.
+    numbers["num_duplicate_lines"] = np.array([3 * 10**16, 3 * 10**16 + 1])
+    numbers["num_lines"] = np.array([10**17, 10**17])
+    verdicts = apply(numbers, thresholds("none", {"max_duplicate_lines": 0.3}))
+    assert names(verdicts.rule).tolist() == ["", "max_duplicate_lines"]
+    assert np.allclose(verdicts.value(), [np.nan, 0.3], equal_nan=True)
+
+
+def test_presets_and_overrides():
+    assert thresholds("none", {}) == {}
+    assert thresholds("wiki", {})["min_words"] == 25
+    assert thresholds("gopher", {"min_words": 40})["min_words"] == 40
+    assert "min_words" not in thresholds("wiki", {"min_words": "off"})
+    assert thresholds("gopher", {})["max_duplicate_5gram_chars"] == Fraction("0.15")
+    assert thresholds("gopher", {})["max_duplicate_10gram_chars"] == Fraction("0.1")
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "message"),
+    [
+        ("wikipedia", {}, "wiki, gopher, none"),
+        ("wiki", {"min_wrods": 3}, "did you mean 'min_words'"),
+        ("wiki", {"zzz": 3}, "Rules are: min_words"),
+        ("wiki", {"min_words": "many"}, "must be a number"),
+        ("wiki", {"min_words": "1/0"}, "must be a number"),
+        ("wiki", {"min_words": -1}, "out of range"),
+        ("wiki", {"min_words": float("nan")}, "must be a number"),
+    ],
+)
+def test_what_a_user_can_fix_is_named(preset: str, overrides: dict[str, float], message: str):
+    with pytest.raises(ValueError, match=message):
+        thresholds(preset, overrides)
+
+
+def test_every_rule_reads_known_metrics():
+    for rule in RULES.values():
+        assert rule.numerator in METRICS
+        assert rule.denominator is None or rule.denominator in METRICS
+        assert set(rule.defaults) <= set(PRESETS)
+    assert names(no_verdicts(2).rule).tolist() == ["", ""]
