@@ -57,7 +57,7 @@ FATES = pa.schema(
         pa.field("threshold", pa.float64()),
         pa.field("survivor", ID),  # the document kept in this one's place
         pa.field("jaccard", pa.float64()),  # with the nearest passing document of its cluster
-        pa.field("cluster_size", pa.int32(), nullable=False),  # passing documents, itself included
+        pa.field("cluster_size", pa.int32(), nullable=False),  # its passing documents
         pa.field("num_bytes", pa.int64(), nullable=False),  # of text
     ]
 )

@@ -355,7 +355,7 @@ def decide(batch: pa.RecordBatch, clusters: pa.Table, *, section: Mapping[str, A
             pa.array(threshold, pa.float64(), mask=~dropped),
             pa.array(survivor.astype(np.uint64), pa.uint64(), mask=~copied),
             pa.array(jaccard, pa.float64(), mask=np.isnan(jaccard)),
-            pa.array(column("size", 1).astype(np.int32), pa.int32()),
+            pa.array(column("size", np.where(failed, 0, 1)).astype(np.int32), pa.int32()),
             pa.array(batch.column("num_bytes")),
         ],
         schema=schemas.FATES,

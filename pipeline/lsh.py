@@ -35,19 +35,21 @@ def candidates(keys: U64, exact: U64, ids: U64) -> tuple[U64, U64, U64]:
         bucket share a group other than 0: its members are verified as a repeated star, so their
         number is linear in the bucket's size (see `verify_group`).
     """
+    if not len(keys):
+        return keys, keys, keys
     order = np.lexsort((ids, exact, keys))
     keys, exact, ids = keys[order], exact[order], ids[order]
     first = np.ones(len(keys), dtype=np.bool_)
     first[1:] = (keys[1:] != keys[:-1]) | (exact[1:] != exact[:-1])
     keys, ids = keys[first], ids[first]
-    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else keys[:0]
-    ends = np.r_[starts[1:], len(keys)].astype(np.int64)
+    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+    ends = np.r_[starts[1:], len(keys)]
     found: list[tuple[int, int, int]] = []
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        size = int(end) - int(start)
+        size = end - start
         if size < 2:
             continue
-        members = np.sort(ids[int(start) : int(end)]).tolist()
+        members = np.sort(ids[start:end]).tolist()
         if size <= MAX_PAIRS_BUCKET:
             found.extend((a, b, 0) for a, b in combinations(members, 2))
         else:

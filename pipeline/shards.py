@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from corpus import identity, keyed, schemas, sets, storage
 from corpus.sets import Manifest, Receipt
 from corpus.shards import SPECIAL_TOKENS, TOKENIZER_FOLDER
-from pipeline import card, pack, partition, tokenizer, tokens
+from pipeline import card, partition, rows, tokenizer, tokens
 from pipeline.flow import (
     Output,
     Part,
@@ -33,19 +33,8 @@ from pipeline.recipe import Shards as ShardsConfig
 
 VERSION = 1
 SUBSETS = ("train", "held_out")
-_BIN = 0x42494E  # keep these draws apart from other hashes of the same numbers
-_TARGET = 0x54415247
+_BIN = 0x42494E  # keeps this draw apart from other hashes of the same ids
 _BATCH_DOCUMENTS = 64
-
-PIECES = pa.schema(
-    [
-        ("id", pa.uint64()),
-        ("number", pa.uint32()),  # of the piece in its document
-        ("key", pa.string()),
-        ("title", pa.string()),
-        ("ids", pa.list_(pa.uint32())),  # special tokens included
-    ]
-)
 
 
 def stage(
@@ -199,7 +188,7 @@ def write_tokens(part: Part, output: Output) -> None:
     cls_id, sep_id = inputs["special"]["[CLS]"], inputs["special"]["[SEP]"]
     layout = {tuple(entry): number for number, entry in enumerate(inputs["layout"])}
     lengths = sorted({length for length, _, _ in inputs["layout"]})
-    rows: list[dict[str, Any]] = []
+    pieces: list[dict[str, Any]] = []
     partitions: list[int] = []
     pending: list[tuple[str, dict[str, Any]]] = []
     num_tokens = num_bytes = 0
@@ -212,13 +201,13 @@ def write_tokens(part: Part, output: Output) -> None:
             num_bytes += len(row["text"].encode())
             number = _bin(row["id"], num=inputs["bins"][subset], seed=inputs["seed"])
             for length in lengths:
-                for piece, (begin, end) in enumerate(tokens.cut(document, limit=length - 2)):
-                    rows.append(
+                for place, (begin, end) in enumerate(tokens.cut(document, limit=length - 2)):
+                    pieces.append(
                         {
                             "id": row["id"],
-                            "number": piece,
-                            "key": row["key"] if piece == 0 else "",
-                            "title": row["title"] if piece == 0 else "",
+                            "number": place,
+                            "key": row["key"] if place == 0 else "",
+                            "title": row["title"] if place == 0 else "",
                             "ids": np.r_[cls_id, document.ids[begin:end], sep_id],
                         }
                     )
@@ -233,13 +222,13 @@ def write_tokens(part: Part, output: Output) -> None:
     flush()
     table = pa.table(
         [
-            pa.array([row["id"] for row in rows], pa.uint64()),
-            pa.array([row["number"] for row in rows], pa.uint32()),
-            pa.array([row["key"] for row in rows], pa.string()),
-            pa.array([row["title"] for row in rows], pa.string()),
-            pa.array([row["ids"] for row in rows], pa.list_(pa.uint32())),
+            pa.array([piece["id"] for piece in pieces], pa.uint64()),
+            pa.array([piece["number"] for piece in pieces], pa.uint32()),
+            pa.array([piece["key"] for piece in pieces], pa.string()),
+            pa.array([piece["title"] for piece in pieces], pa.string()),
+            pa.array([piece["ids"] for piece in pieces], pa.list_(pa.uint32())),
         ],
-        schema=PIECES,
+        schema=rows.PIECES,
     )
     with output.create(f"{part.name}.arrow") as file:
         partition.write(
@@ -300,9 +289,9 @@ def _plan_parts(
 def pack_bin(part: Part, output: Output) -> None:
     """Pack one bin and write its shard, its document table and its unigram counts."""
     inputs = part.inputs
-    table = partition.read(inputs["files"], inputs["partition"], schema=PIECES)
+    table = partition.read(inputs["files"], inputs["partition"], schema=rows.PIECES)
     table = table.sort_by([("id", "ascending"), ("number", "ascending")]).combine_chunks()
-    shard, documents = build_shard(table, inputs)
+    shard, documents = rows.build_shard(table, inputs)
     with (
         output.create(f"{part.name}.arrow") as file,
         pa.ipc.new_file(file, shard.schema) as writer,
@@ -313,7 +302,7 @@ def pack_bin(part: Part, output: Output) -> None:
         pa.ipc.new_file(file, schemas.SHARD_DOCUMENTS) as writer,
     ):
         writer.write_table(documents)
-    counts = unigram(shard, vocabulary=inputs["vocabulary"], special=inputs["special"])
+    counts = rows.unigram(shard, vocabulary=inputs["vocabulary"], special=inputs["special"])
     buffer = io.BytesIO()
     np.save(buffer, counts, allow_pickle=False)
     with output.create(f"{part.name}.unigram.npy") as file:
@@ -326,7 +315,7 @@ def pack_bin(part: Part, output: Output) -> None:
         num_rows=shard.num_rows,
         num_tokens=num_tokens,
         num_documents=documents.num_rows,
-        row_digest=row_digest(shard, documents),
+        row_digest=rows.row_digest(shard, documents),
     )
     key = f"{inputs['source']} {inputs['subset']} {inputs['row_length']}"
     output.count(
@@ -336,106 +325,6 @@ def pack_bin(part: Part, output: Output) -> None:
             f"num_documents {key}": documents.num_rows,
             f"num_pieces {key}": table.num_rows,
         }
-    )
-
-
-def build_shard(pieces: pa.Table, inputs: dict[str, Any]) -> tuple[pa.RecordBatch, pa.Table]:
-    """Pack pieces into rows.
-
-    Args:
-        pieces: PIECES, sorted by (id, number).
-        inputs: row_length, vocabulary, special, subset, and for held-out rows seed, target_rate
-            and bin.
-
-    Returns:
-        The rows (schemas.shard_schema) and their document table (schemas.SHARD_DOCUMENTS).
-    """
-    length = inputs["row_length"]
-    ids = pieces["id"].to_numpy()
-    column = pieces["ids"].combine_chunks()
-    flat, offsets = column.values.to_numpy(), column.offsets.to_numpy()
-    sizes = np.diff(offsets).astype(np.int64)
-    packed = pack.pack(sizes.tolist(), row_length=length)
-    rows = np.full((packed.num_rows, length), inputs["special"]["[PAD]"], dtype=np.uint32)
-    for piece, (row, start) in enumerate(zip(packed.row, packed.start, strict=True)):
-        rows[row, start : start + sizes[piece]] = flat[offsets[piece] : offsets[piece + 1]]
-
-    unique, document_of = np.unique(ids, return_inverse=True)
-    first = pieces["number"].to_numpy() == 0
-    documents = pa.table(
-        [
-            pa.array(unique),
-            pieces["key"].filter(pa.array(first)),
-            pieces["title"].filter(pa.array(first)),
-            # [CLS] and [SEP] of each piece count: they stand in the rows.
-            pa.array(np.bincount(document_of, weights=sizes).astype(np.int64)),
-        ],
-        schema=schemas.SHARD_DOCUMENTS,
-    )
-    by_row = np.lexsort((packed.start, packed.row))
-    bounds = np.searchsorted(packed.row[by_row], np.arange(packed.num_rows + 1))
-    piece_values = pa.StructArray.from_arrays(
-        [
-            pa.array((packed.start + sizes)[by_row].astype(np.uint32)),
-            pa.array(document_of[by_row].astype(np.uint32)),
-        ],
-        fields=list(schemas.PIECE),
-    )
-    held_out = inputs["subset"] == "held_out"
-    schema = schemas.shard_schema(
-        row_length=length, vocabulary=inputs["vocabulary"], held_out=held_out
-    )
-    columns: list[pa.Array] = [
-        pa.FixedSizeListArray.from_arrays(
-            pa.array(rows.reshape(-1), type=schema.field("input_ids").type.value_type),
-            type=schema.field("input_ids").type,
-        ),
-        pa.ListArray.from_arrays(pa.array(bounds.astype(np.int32)), piece_values),
-    ]
-    if held_out:
-        columns.append(_targets(rows, inputs))
-    return pa.RecordBatch.from_arrays(columns, schema=schema), documents
-
-
-def _targets(rows: NDArray[np.uint32], inputs: dict[str, Any]) -> pa.ListArray:
-    """Choose the positions on which held-out loss is measured, and store them for good."""
-    eligible = ~np.isin(rows, list(inputs["special"].values()))
-    keys = keyed.mix(
-        inputs["seed"],
-        _TARGET,
-        inputs["bin"],
-        np.arange(len(rows), dtype=np.uint64)[:, None],
-        np.arange(rows.shape[1], dtype=np.uint64)[None, :],
-    )
-    num = np.rint(eligible.sum(axis=1) * inputs["target_rate"]).astype(np.int64)
-    chosen = keyed.choose(keys, eligible, num)
-    offsets = np.concatenate([[0], np.cumsum(chosen.sum(axis=1))]).astype(np.int32)
-    return pa.ListArray.from_arrays(
-        pa.array(offsets), pa.array(np.nonzero(chosen)[1].astype(np.uint32))
-    )
-
-
-def unigram(
-    shard: pa.RecordBatch, *, vocabulary: int, special: dict[str, int]
-) -> NDArray[np.int64]:
-    """Return how often each id stands in a shard's rows, int64 [vocabulary]; specials as 0."""
-    ids = shard.column("input_ids").flatten().to_numpy()
-    counts = np.bincount(ids, minlength=vocabulary).astype(np.int64)
-    counts[list(special.values())] = 0
-    return counts
-
-
-def row_digest(shard: pa.RecordBatch, documents: pa.Table) -> str:
-    """Return a digest of the rows' meaning, comparable across file formats and libraries.
-
-    sha256 over the ids as little-endian uint32, then the ends and document ids of all pieces.
-    """
-    pieces = shard.column("pieces").flatten()
-    numbers = pieces.field("document").to_numpy()
-    return identity.digest(
-        shard.column("input_ids").flatten().to_numpy().astype("<u4").tobytes()
-        + pieces.field("end").to_numpy().astype("<u4").tobytes()
-        + documents["id"].to_numpy()[numbers].astype("<u8").tobytes()
     )
 
 

@@ -32,14 +32,18 @@ def encode(texts: Sequence[str], tokenizer: Tokenizer) -> list[Encoded]:
 def _encoded(text: str, encoding: Encoding) -> Encoded:
     offsets = encoding.offsets
     starts = np.array([start for start, _ in offsets], dtype=np.int64)
-    # A token's own offset leaves out the space before its word, so the first token that starts at
-    # or behind the end of a sentence is the first of the next one.
-    sentences = np.searchsorted(starts, np.array(sentence_ends(text)[:-1], dtype=np.int64))
     words = encoding.word_ids
+    word_starts = [i for i in range(len(words)) if i == 0 or words[i] != words[i - 1]]
+    # A sentence begins with the word of the first token behind the end of the one before; the
+    # space in front of that word may be a token of its own and belongs to it.
+    behind = np.searchsorted(starts, np.array(sentence_ends(text)[:-1], dtype=np.int64))
+    sentences = {
+        word_starts[bisect_right(word_starts, at) - 1] for at in behind.tolist() if at < len(starts)
+    }
     return Encoded(
         ids=np.array(encoding.ids, dtype=np.uint32),
-        sentence_starts=sorted({int(at) for at in sentences if 0 < at < len(starts)}),
-        word_starts=[i for i in range(1, len(words)) if words[i] != words[i - 1]],
+        sentence_starts=sorted(sentences - {0}),
+        word_starts=word_starts[1:],
     )
 
 

@@ -23,110 +23,27 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data"
 
-_WORDS = [
-    "river",
-    "stone",
-    "market",
-    "bridge",
-    "winter",
-    "harvest",
-    "engine",
-    "letter",
-    "garden",
-    "window",
-    "captain",
-    "village",
-    "music",
-    "forest",
-    "silver",
-    "machine",
-    "paper",
-    "summer",
-    "island",
-    "doctor",
-    "church",
-    "student",
-    "valley",
-    "kitchen",
-    "battle",
-    "science",
-    "mountain",
-    "painter",
-    "railway",
-    "library",
-    "teacher",
-    "ocean",
-    "farmer",
-    "castle",
-    "museum",
-    "theatre",
-    "harbour",
-    "copper",
-    "weather",
-    "journey",
-    "history",
-    "winner",
-    "planet",
-    "sister",
-    "cotton",
-    "signal",
-    "answer",
-    "basket",
-    "candle",
-    "desert",
-    "dinner",
-    "family",
-    "finger",
-    "hammer",
-    "helmet",
-    "jacket",
-    "ladder",
-    "leader",
-    "lesson",
-    "mirror",
-    "number",
-    "orange",
-    "palace",
-    "pencil",
-    "pepper",
-    "pocket",
-    "prison",
-    "rabbit",
-    "record",
-    "school",
-    "season",
-    "shadow",
-    "spring",
-    "street",
-    "temple",
-]
-_VERBS = [
-    "built",
-    "carried",
-    "crossed",
-    "found",
-    "helped",
-    "kept",
-    "left",
-    "made",
-    "moved",
-    "reached",
-    "saw",
-    "sold",
-    "took",
-    "wrote",
-]
+_WORDS = (
+    "river stone market bridge winter harvest engine letter garden window captain village music",
+    "forest silver machine paper summer island doctor church student valley kitchen battle",
+    "science mountain painter railway library teacher ocean farmer castle museum theatre harbour",
+    "copper weather journey history winner planet sister cotton signal answer basket candle",
+    "desert dinner family finger hammer helmet jacket ladder leader lesson mirror number orange",
+    "palace pencil pepper pocket prison rabbit record school season shadow spring street temple",
+)
+WORDS = [word for line in _WORDS for word in line.split()]
+VERBS = ["built", "carried", "crossed", "found", "helped", "kept", "left", "made", "moved", "saw"]
 
 
 def sentence(rng: random.Random) -> str:
     """Return a grammatical sentence of generated words."""
-    subject, thing, place = (rng.choice(_WORDS) for _ in range(3))
+    subject, thing, place = (rng.choice(WORDS) for _ in range(3))
     year = rng.randint(1700, 2020)
     forms = (
-        f"The {subject} {rng.choice(_VERBS)} the {thing} of the {place} in {year}.",
-        f"In {year} a {subject} and a {thing} {rng.choice(_VERBS)} that {place}.",
-        f"They {rng.choice(_VERBS)} the old {thing} with a {subject} near the {place}.",
-        f"It is said to be the {place} that the {subject} {rng.choice(_VERBS)} for {year} days.",
+        f"The {subject} {rng.choice(VERBS)} the {thing} of the {place} in {year}.",
+        f"In {year} a {subject} and a {thing} {rng.choice(VERBS)} that {place}.",
+        f"They {rng.choice(VERBS)} the old {thing} with a {subject} near the {place}.",
+        f"It is said to be the {place} that the {subject} {rng.choice(VERBS)} for {year} days.",
     )
     return rng.choice(forms)
 
@@ -134,11 +51,11 @@ def sentence(rng: random.Random) -> str:
 def article(seed: int, *, num_sentences: int = 40) -> str:
     """Return wikitext of an article: headings, links, a template, a reference, paragraphs."""
     rng = random.Random(seed)
-    lines = [f"'''Article {seed}''' is about the [[{rng.choice(_WORDS)}|thing]]."]
+    lines = [f"'''Article {seed}''' is about the [[{rng.choice(WORDS)}|thing]]."]
     for number in range(num_sentences):
         lines.append(sentence(rng))
         if number % 8 == 7:
-            lines.append(f"\n\n== The {rng.choice(_WORDS)} ==\n\n")
+            lines.append(f"\n\n== The {rng.choice(WORDS)} ==\n\n")
         if number % 11 == 5:
             lines.append("<ref>A source</ref> It is {{convert|12|km|mi}} long.")
     return " ".join(lines) + "\n\n[[Category:Generated]]\n"

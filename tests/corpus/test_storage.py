@@ -1,0 +1,54 @@
+"""A file is whole or absent, locally and by URL."""
+
+import pytest
+
+from corpus import storage
+
+
+def write_half(path: str) -> None:
+    with storage.create(path) as file:
+        file.write(b"half")
+        raise RuntimeError
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    path = tmp_path / "folder" / "file"
+    with pytest.raises(RuntimeError):
+        write_half(str(path))
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path):
+    path = str(tmp_path / "file")
+    storage.write_bytes(path, b"old")
+    with pytest.raises(RuntimeError):
+        write_half(path)
+    assert storage.read_bytes(path) == b"old"
+
+
+@pytest.mark.parametrize("base", ["{tmp}", "file://{tmp}", "memory://test-storage"])
+def test_every_kind_of_storage_does_the_same(base, tmp_path):
+    folder = base.format(tmp=tmp_path)
+    one = storage.join(folder, "sub", "one.bin")
+    assert not storage.exists(one)
+    storage.write_bytes(one, b"0123456789")
+    assert storage.exists(one)
+    assert storage.size(one) == 10
+    assert storage.read_bytes(one, start=2, end=5) == b"234"
+    with storage.open_read(one) as file:
+        file.seek(8)
+        assert file.read() == b"89"
+    storage.link(one, storage.join(folder, "sub", "two.bin"))
+    storage.write_bytes(storage.join(folder, "sub", ".hidden"), b"")
+    assert storage.names(storage.join(folder, "sub")) == ["one.bin", "two.bin"]
+    found = storage.glob(storage.join(folder, "sub", "*.bin"))
+    assert [name.rsplit("/", 1)[1] for name in found] == ["one.bin", "two.bin"]
+    assert storage.read_bytes(found[1]) == b"0123456789"
+    assert storage.names(storage.join(folder, "absent")) == []
+    storage.remove(storage.join(folder, "sub"))
+    assert storage.names(storage.join(folder, "sub")) == []
+
+
+def test_an_unknown_scheme_names_the_cure():
+    with pytest.raises(ValueError, match="cannot open this kind of storage"):
+        storage.read_bytes("nosuch://bucket/file")
