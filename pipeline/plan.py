@@ -20,6 +20,8 @@ from pipeline.recipe import Source
 
 _CHUNK_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 16
+_BZ2_HEAD_BYTES = 1 << 20
+"""Holds the first block of any bz2 file, which is at most 900 kB before compression."""
 SPLIT_BYTES = {"bz2": 8 << 20, "xml": 64 << 20}
 """About how much of a raw file one worker reads; part of the plan's version."""
 PLAN_VERSION = 1
@@ -235,13 +237,13 @@ def _dataset_form(url: str) -> str:
 
 
 def _dump_form(url: str) -> str:
-    head = storage.read_bytes(url, start=0, end=_HEAD_BYTES)
+    head = storage.read_bytes(url, start=0, end=_BZ2_HEAD_BYTES)
     if head[:3] == b"BZh":
         form, content = "bz2", _first_bz2_bytes(head)
     elif head[:2] == b"\x1f\x8b":
         form, content = "gz", zlib.decompressobj(wbits=31).decompress(head, _HEAD_BYTES)
     else:
-        form, content = "xml", head
+        form, content = "xml", head[:_HEAD_BYTES]
     if form == "bz2" and not content:
         return form  # its first block is longer than the head; a wrong one fails when read
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
