@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         return _COMMANDS[options.command](options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, *storage.client_errors()) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from corpus import storage
@@ -38,7 +38,7 @@ def locked(folder: str, *, command: str) -> Iterator[None]:
         return
     url = storage.join(folder, _NAME)
     if storage.exists(url):
-        held = json.loads(storage.read_bytes(url))
+        held = _read_owner(url)
         if not _is_dead(held):
             raise ValueError(
                 f"{folder}: in use by `{held['command']}` (process {held['pid']} on "
@@ -49,6 +49,15 @@ def locked(folder: str, *, command: str) -> Iterator[None]:
         yield
     finally:
         storage.remove(url)
+
+
+def _read_owner(url: str) -> dict[str, object]:
+    try:
+        return json.loads(storage.read_bytes(url))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{url}: a lock that does not tell whose it is; if no run is under way, remove it"
+        ) from error
 
 
 def _is_dead(owner: dict[str, object]) -> bool:
@@ -65,22 +74,31 @@ def _is_dead(owner: dict[str, object]) -> bool:
 
 @contextmanager
 def _locked_local(folder: Path, *, owner: dict[str, object]) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
     # Python's descriptors are not inherited by the workers a run starts, so a worker that
     # outlives its run does not keep the lock.
-    with (folder / _NAME).open("a+") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / _NAME).open("a+b", buffering=0)
+    except OSError as error:
+        raise ValueError(
+            f"{folder}: cannot be written ({error.strerror}); choose another folder, or change its "
+            "owner or mode"
+        ) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            held = file.read().strip() or "another process"
+            held = file.read().decode("utf-8", "replace").strip() or "another process"
             raise ValueError(
                 f"{folder}: in use by {held}; wait for it to finish or stop it"
             ) from error
-        file.seek(0)
-        file.truncate()
-        file.write(f"`{owner['command']}` (process {owner['pid']} on {owner['host']})")
-        file.flush()
+        file.truncate(0)
+        # On a full disk the name is missing, and the lock holds all the same.
+        with suppress(OSError):
+            file.write(
+                f"`{owner['command']}` (process {owner['pid']} on {owner['host']})".encode()
+            )
         yield
 
 

@@ -13,7 +13,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from corpus import identity, storage
@@ -114,20 +113,24 @@ def read_manifest(url: str) -> Manifest:
             another format version.
     """
     path = storage.join(url, MANIFEST)
+    damaged = f"{path}: damaged manifest; remove {url} and run its stage again"
     try:
         value = json.loads(storage.read_bytes(path))
-    except FileNotFoundError as error:
+        found = value.pop("format_version", None)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ValueError(f"{url}: no finished set here (no {MANIFEST}); run its stage") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: damaged manifest; remove the folder and run again") from error
-    found = value.pop("format_version", None)
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
+        raise ValueError(damaged) from error
     if found != FORMAT_VERSION:
         raise ValueError(
             f"{path}: format version {found}, this program reads {FORMAT_VERSION}; "
             "rebuild the set, or use the program version that wrote it"
         )
-    parts = tuple(receipt_from_json(part) for part in value["parts"])
-    return Manifest(**{**value, "parts": parts})
+    try:
+        parts = tuple(receipt_from_json(part) for part in value["parts"])
+        return Manifest(**{**value, "parts": parts})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(damaged) from error
 
 
 def has_manifest(url: str) -> bool:
@@ -155,8 +158,10 @@ def read_receipt(step: str, fingerprint: str) -> Receipt | None:
     try:
         value = json.loads(storage.read_bytes(receipt_path(step, fingerprint)))
         receipt = receipt_from_json(value)
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except FileNotFoundError:
         return None
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        return None  # torn or of another version: its part is made again
     return receipt if receipt.fingerprint == fingerprint else None
 
 
@@ -199,6 +204,11 @@ def read_corpus(data: str, name: str) -> dict[str, str]:
         return json.loads(storage.read_bytes(corpus_path(data, name)))
     except FileNotFoundError:
         return {}
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{corpus_path(data, name)}: damaged; remove it and run the stages of this corpus "
+            "again: what is finished is found, and costs nothing"
+        ) from error
 
 
 def point_corpus(data: str, name: str, stage: str, set_id: str) -> None:
@@ -223,10 +233,15 @@ def list_corpora(data: str) -> dict[str, dict[str, str]]:
     }
 
 
-def sweep(url: str) -> None:
-    """Remove what killed attempts left in a local set folder (names that begin with a dot)."""
+def sweep(url: str, *, below: str = "**") -> None:
+    """Remove what killed attempts left in a local folder (names that begin with a dot).
+
+    Args:
+        url: the folder.
+        below: in which of its folders to look, as a pattern.
+    """
     local = storage.local_path(url)
     if local is None:
         return  # an upload that did not finish leaves nothing behind
-    for leftover in local.rglob(".*.tmp"):
-        Path(leftover).unlink(missing_ok=True)
+    for leftover in local.glob(f"{below}/.*.tmp"):
+        leftover.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ synced and renamed; on an object store it is one upload, which appears whole or 
 import errno
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,24 @@ from typing import BinaryIO, cast
 
 import fsspec
 from fsspec.spec import AbstractFileSystem
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CLIENT_ERRORS = {
+    "aiohttp": "ClientError",
+    "botocore.exceptions": "BotoCoreError",
+    "gcsfs.retry": "HttpError",
+    "google.auth.exceptions": "GoogleAuthError",
+}
+
+
+def client_errors() -> tuple[type[Exception], ...]:
+    """Return what the clients of object stores raise besides OSError, of those that are loaded."""
+    return tuple(
+        getattr(sys.modules[module], name)
+        for module, name in _CLIENT_ERRORS.items()
+        if module in sys.modules
+    )
 
 
 def split(url: str) -> tuple[AbstractFileSystem, str]:
@@ -40,8 +59,50 @@ def local_path(url: str) -> Path | None:
 
 
 def join(url: str, *names: str) -> str:
-    """Append names to a path or URL."""
+    """Append names to a path or URL.
+
+    Raises:
+        ValueError: the path is empty, which would make the names those of the root folder.
+    """
+    if not url:
+        raise ValueError("an empty path where a folder or URL should stand, such as --data data")
     return "/".join([url.rstrip("/"), *names])
+
+
+def check_folder(url: str) -> None:
+    """Check that a folder can be made and written, as far as that shows without writing.
+
+    Raises:
+        ValueError: it cannot; the message says why.
+    """
+    local = local_path(url)
+    if local is not None:
+        place = local.absolute()
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir():
+            raise ValueError(f"{url}: {place} is no folder; choose another")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise ValueError(
+                f"{url}: {place} cannot be written by this user; choose another folder, or change "
+                "its owner or mode"
+            )
+        return
+    fs, path = split(url)
+    with _reaching(url):
+        fs.exists(path)
+
+
+@contextmanager
+def _reaching(url: str) -> Iterator[None]:
+    """Say what to check when a store does not let us in."""
+    try:
+        yield
+    except (OSError, *client_errors()) as error:
+        raise ValueError(
+            f"{url}: cannot be reached: {error}; check its name, the credentials and, for a store "
+            "of your own, the endpoint"
+        ) from error
 
 
 def exists(url: str) -> bool:
@@ -83,18 +144,37 @@ def open_read(url: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def create(url: str) -> Iterator[BinaryIO]:
-    """Write a file that appears whole when the block ends, and not at all when it raises."""
+    """Write a file that appears whole when the block ends, and not at all when it raises.
+
+    Raises:
+        ValueError: there is no room for it, or it cannot be written at all.
+    """
     local = local_path(url)
-    if local is not None:
-        with _create_local(local) as file:
+    try:
+        with _create_local(local) if local is not None else _create_remote(url) as file:
             yield file
-        return
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise ValueError(
+            f"{url}: no room to write it ({error.strerror}); free some, and give the same command "
+            "again: what is finished is kept"
+        ) from error
+
+
+@contextmanager
+def _create_remote(url: str) -> Iterator[BinaryIO]:
     fs, path = split(url)
     with tempfile.TemporaryFile() as spool:
         yield cast("BinaryIO", spool)
         spool.seek(0)
         data = spool.read()
-    fs.pipe_file(path, data)
+    try:
+        fs.pipe_file(path, data)
+    except (OSError, *client_errors()) as error:
+        raise ValueError(
+            f"{url}: cannot be written: {error}; check the bucket's name and the right to write it"
+        ) from error
     fs.invalidate_cache()
 
 
@@ -153,7 +233,8 @@ def glob(pattern: str) -> list[str]:
     local = local_path(pattern)
     if local is not None and not any(mark in pattern for mark in "*?["):
         return [pattern] if local.is_file() else []
-    found = [str(entry) for entry in fs.glob(path) if fs.isfile(entry)]
+    with _reaching(pattern):
+        found = [str(entry) for entry in fs.glob(path) if fs.isfile(entry)]
     scheme = pattern.split("://", 1)[0] + "://" if "://" in pattern else ""
     return sorted(scheme + entry if scheme else entry for entry in found)
 

@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pipeline.runner import Runner, quiet_beam
+from corpus import storage
+from pipeline.runner import NotRunError, Runner, quiet_beam
 from pipeline.signals import end_cleanly
 
 _HELP = {
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with end_cleanly():
             return _report(options, rest) if options.command == "report" else _run(options, rest)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, *storage.client_errors()) as error:
         print(f"error: {error}", file=sys.stderr)
         if os.environ.get("GRISTMILL_DEBUG"):
             raise
@@ -75,13 +76,16 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         if made.is_new:
             print(report.lines(made.command, made.manifest) + "\n", flush=True)
 
-    stages.run(
-        recipe.load(options.recipe, variables={"DUMP": options.dump}),
-        data=options.data,
-        upto=options.command,
-        runner=Runner(name=options.runner, workers=options.workers, options=tuple(rest)),
-        say=say,
-    )
+    try:
+        stages.run(
+            recipe.load(options.recipe, variables={"DUMP": options.dump}),
+            data=options.data,
+            upto=options.command,
+            runner=Runner(name=options.runner, workers=options.workers, options=tuple(rest)),
+            say=say,
+        )
+    except NotRunError as built:
+        print(built)
     return 0
 
 

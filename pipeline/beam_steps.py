@@ -6,7 +6,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from corpus import sets
+from corpus import sets, storage
 from pipeline import runner
 
 
@@ -48,5 +48,5 @@ class Do(beam.DoFn):
         """Yield the receipt of one part."""
         try:
             yield self._do(element)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, *storage.client_errors()) as error:
             raise runner.bad_input(str(error)) from error

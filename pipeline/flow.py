@@ -7,12 +7,16 @@ files.
 """
 
 import hashlib
+import importlib.metadata
 import io
 import json
 import threading
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from corpus import identity, sets, storage
@@ -196,10 +200,20 @@ def make(stage: Stage, *, data: str, runner: Runner) -> tuple[Manifest, bool]:
     try:
         runner.run(
             [
-                (step.name, step.plan, _Doer(step=step, url=url, siblings=siblings))
+                (
+                    step.name,
+                    step.plan,
+                    _Doer(
+                        step=step,
+                        url=url,
+                        siblings=siblings,
+                        # Local workers are this very installation.
+                        environment={} if runner.is_local else environment(stage.identity),
+                    ),
+                )
                 for step in stage.steps
             ],
-            label=stage.name,
+            label=f"{stage.name}-{sets.set_id(stage.name, stage.identity)}",
             num_bytes=stage.num_bytes,
         )
     finally:
@@ -215,8 +229,11 @@ class _Doer:
     step: Step
     url: str
     siblings: list[str]
+    environment: dict[str, str]
+    """What the set's identity claims of the worker; checked by each."""
 
     def __call__(self, element: bytes) -> bytes:
+        refuse_other(self.environment)
         part = Part(**json.loads(element))
         receipt = do_part(
             part,
@@ -225,6 +242,42 @@ class _Doer:
             work=self.step.work,
         )
         return identity.canonical(sets.receipt_to_json(receipt))
+
+
+def environment(what: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the bytes of a set with this identity come from here: code and libraries."""
+    return {name: _installed(name) for name in ("gristmill", *what["libraries"])}
+
+
+@cache
+def _installed(name: str) -> str:
+    if name == "unicode":
+        return unicodedata.unidata_version
+    if name != "gristmill":
+        return importlib.metadata.version(name)
+    # An image made before the last edit has the same version number, but not the same code.
+    modules = sorted(Path(__file__).parent.glob("*.py")) + sorted(
+        Path(sets.__file__).parent.glob("*.py")
+    )
+    return identity.fingerprint([[path.name, path.read_text()] for path in modules])[:16]
+
+
+def refuse_other(wanted: Mapping[str, str]) -> None:
+    """Check that this process has the code and libraries that the run was planned with.
+
+    Raises:
+        ValueError: something differs, so the set would not be what its id says.
+    """
+    other = [
+        f"{name} {_installed(name)} (planned with {version})"
+        for name, version in wanted.items()
+        if _installed(name) != version
+    ]
+    if other:
+        raise ValueError(
+            f"the worker has {', '.join(other)}; build the worker image from this checkout "
+            "(pipeline/worker.Dockerfile) and name it in --sdk_container_image"
+        )
 
 
 def _commit(stage: Stage, url: str) -> Manifest:

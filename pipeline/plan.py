@@ -5,21 +5,18 @@ answer is cached by size and modification time (or etag). Splits follow from the
 alone, and are ordered by source and digest, never by path or listing.
 """
 
-import bz2
 import hashlib
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from corpus import identity, storage
 from corpus.progress import Progress
-from pipeline import dump
+from pipeline import dump, raw_form
 from pipeline.recipe import Source
 
 _CHUNK_BYTES = 1 << 20
-_HEAD_BYTES = 1 << 16
 _BZ2_HEAD_BYTES = 1 << 20
 """Holds the first block of any bz2 file, which is at most 900 kB before compression."""
 SPLIT_BYTES = {"bz2": 8 << 20, "xml": 64 << 20}
@@ -160,7 +157,7 @@ def _cache_path(data: str) -> str:
 def _read_cache(data: str) -> dict[str, Any]:
     try:
         return json.loads(storage.read_bytes(_cache_path(data)))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return {}
 
 
@@ -192,19 +189,21 @@ def _read(source: Source, url: str, progress: Progress, before: int) -> dict[str
                 progress.update(before + num_bytes)
                 yield chunk
 
-    form = _dataset_form(url) if source.kind == "dataset" else _dump_form(url)
+    is_dump = source.kind != "dataset"
+    form = raw_form.dump_form(url) if is_dump else raw_form.dataset_form(url)
     cuts = [0]
     if form == "bz2":
-        cuts = _group(dump.stream_starts(chunks()), size=SPLIT_BYTES["bz2"])
-        _check_bz2_tail(url, num_bytes)
+        starts = dump.stream_starts(chunks())
+        cuts = _group(starts, size=SPLIT_BYTES["bz2"])
+        raw_form.check_bz2_end(url, starts, num_bytes)
     elif form == "gz":
-        _check_gz(url, chunks())
+        raw_form.check_gz(url, chunks())
     else:
         for _ in chunks():
             pass
         if form == "xml":
             cuts = list(range(0, max(num_bytes, 1), SPLIT_BYTES["xml"]))
-            _check_xml_tail(url, num_bytes)
+            raw_form.check_xml_end(url, num_bytes)
     return {
         "num_bytes": num_bytes,
         "sha256": hasher.hexdigest(),
@@ -220,87 +219,6 @@ def _group(starts: list[int], *, size: int) -> list[int]:
         if start - cuts[-1] >= size:
             cuts.append(start)
     return cuts
-
-
-def _dataset_form(url: str) -> str:
-    for form, endings in {
-        "parquet": (".parquet",),
-        "json": (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst"),
-        "arrow": (".arrow",),
-        "csv": (".csv", ".csv.gz"),
-    }.items():
-        if url.endswith(endings):
-            return form
-    raise ValueError(
-        f"{url}: kind `dataset` reads .parquet, .jsonl(.gz), .arrow and .csv(.gz) files"
-    )
-
-
-def _dump_form(url: str) -> str:
-    head = storage.read_bytes(url, start=0, end=_BZ2_HEAD_BYTES)
-    if head[:3] == b"BZh":
-        form, content = "bz2", _first_bz2_bytes(head)
-    elif head[:2] == b"\x1f\x8b":
-        form, content = "gz", zlib.decompressobj(wbits=31).decompress(head, _HEAD_BYTES)
-    else:
-        form, content = "xml", head[:_HEAD_BYTES]
-    if form == "bz2" and not content:
-        return form  # its first block is longer than the head; a wrong one fails when read
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError(
-            f"{url}: a dump in UTF-16; convert it (`iconv -f UTF-16 -t UTF-8`) and name the result"
-        )
-    if b"<mediawiki" not in content and b"<page>" not in content:
-        raise ValueError(
-            f"{url}: not a MediaWiki XML dump (neither <mediawiki> nor <page> near its beginning); "
-            "wanted is pages-articles*.xml, plain or .bz2 or .gz"
-        )
-    return form
-
-
-def _first_bz2_bytes(head: bytes) -> bytes:
-    try:
-        return bz2.BZ2Decompressor().decompress(head, _HEAD_BYTES)
-    except OSError:
-        return b""
-
-
-def _check_bz2_tail(url: str, num_bytes: int) -> None:
-    tail = storage.read_bytes(url, start=max(0, num_bytes - 32), end=num_bytes)
-    if not dump.bz2_tail_is_whole(tail):
-        raise ValueError(
-            f"{url}: truncated bz2 (no end-of-stream mark at byte {num_bytes:,}); download it again"
-        )
-
-
-def _check_gz(url: str, chunks: Iterator[bytes]) -> None:
-    """Decompress a gz file once, in bounded memory: only its end tells whether it is whole."""
-    inflate = zlib.decompressobj(wbits=31)
-    for chunk in chunks:
-        data = chunk
-        while data:
-            try:
-                inflate.decompress(data, _CHUNK_BYTES)
-            except zlib.error as error:
-                raise ValueError(f"{url}: damaged gz: {error}; download it again") from error
-            if inflate.eof:
-                data = inflate.unused_data
-                if data[:2] == b"\x1f\x8b":
-                    inflate = zlib.decompressobj(wbits=31)
-                    continue
-                data = b""
-            else:
-                data = inflate.unconsumed_tail
-    if not inflate.eof:
-        raise ValueError(f"{url}: truncated gz; download it again")
-
-
-def _check_xml_tail(url: str, num_bytes: int) -> None:
-    head = storage.read_bytes(url, start=0, end=_HEAD_BYTES)
-    tail = storage.read_bytes(url, start=max(0, num_bytes - 4096), end=num_bytes).rstrip()
-    end = b"</mediawiki>" if b"<mediawiki" in head else b"</page>"
-    if not tail.endswith(end):
-        raise ValueError(f"{url}: truncated dump (it does not end with {end.decode()})")
 
 
 def to_json(split: Split) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Locally that is FnApiRunner, never the default `DirectRunner`, which downloads P
 (research: beam.md section 1). Any other runner's name passes through with its options.
 """
 
+import argparse
 import importlib
 import logging
 import os
@@ -17,13 +18,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpus import storage
+from pipeline import worker
+
+log = logging.getLogger(__name__)
 
 LOCAL = "FnApiRunner"
+DATAFLOW = "DataflowRunner"
 _IN_MEMORY_BYTES = 64 << 20
 """Below this much input, starting worker processes (3 to 5 s) costs more than it gains."""
 
 _BAD_INPUT = re.compile("\u27e6bad input\u27e7(.*?)\u27e6end\u27e7", re.DOTALL)
 """Marks a message for the user inside a runner's traceback, which loses the exception's type."""
+
+_DATAFLOW_NEEDS = {
+    "project": "--project=ID, the Google Cloud project",
+    "region": "--region=NAME",
+    "temp_location": "--temp_location=gs://BUCKET/FOLDER",
+    "sdk_container_image": "--sdk_container_image=IMAGE, built from pipeline/worker.Dockerfile",
+}
+_NOT_STAGED = ("--no_save_main_session", "--experiments=disable_logging_submission_environment")
+"""Neither is needed where workers run an image that holds this project, and both would send along
+what happens to be on this machine: its main module's state, its paths and packages."""
 
 StepSpec = tuple[str, Callable[[Any], list[Any]], Callable[[bytes], bytes]]
 """A step's name, its plan and what does one part (element to receipt)."""
@@ -50,65 +65,164 @@ class Runner:
         """Tell whether workers are processes of this machine and see its files."""
         return self.name == LOCAL
 
-    def check(self, *, data: str) -> None:
-        """Check the options before anything is done.
+    def check(self, *, data: str, raw: Sequence[str] = ()) -> None:
+        """Check the options before anything is done: nothing is written or contacted.
+
+        Args:
+            data: the DATA folder.
+            raw: the paths of the raw files, or patterns.
 
         Raises:
-            ValueError: workers elsewhere could not reach the DATA folder, or an option is unknown.
+            ValueError: workers elsewhere could not reach DATA or the raw files, or an option is
+                unknown, wrong or missing.
         """
-        if not self.is_local and storage.local_path(data) is not None:
+        for name, url in [("DATA", data), *(("raw files", path) for path in raw)]:
+            if not self.is_local and storage.local_path(url) is not None:
+                raise ValueError(
+                    f"{url}: workers of {self.name} cannot see this machine's files; give {name} "
+                    "as a URL (gs://bucket/folder, s3://bucket/folder)"
+                )
+        if self.is_local and not self.options:
+            return
+        quiet_beam()
+        from apache_beam.runners.runner import create_runner
+
+        try:
+            engine = create_runner(self.name)
+        except (ValueError, ImportError, AttributeError) as error:
+            raise ValueError(f"--runner {self.name}: {error}") from error
+        options = pipeline_options(self.arguments(num_bytes=0, label="check"))
+        if self.name == DATAFLOW:
+            _check_dataflow(options, engine)
+        elif _only_builds(options):
             raise ValueError(
-                f"{data}: workers of {self.name} cannot see a local folder; give DATA as a URL "
-                "(gs://bucket/folder, s3://bucket/folder)"
+                f"--template_location and --dry_run are options of {DATAFLOW}; {self.name} would "
+                "run the job all the same"
             )
-        if self.options:
-            quiet_beam()
-            pipeline_options(self.arguments(num_bytes=0, label="check"))
 
     def arguments(self, *, num_bytes: int, label: str) -> list[str]:
         """Return the Beam options for an input of this size."""
         if not self.is_local:
-            # Dataflow asks for a name that is unique among running jobs; the stage's does.
+            # Dataflow refuses a second running job of one name: here, of one set.
             named = any(option.startswith("--job_name") for option in self.options)
             job = [] if named else [f"--job_name=gristmill-{label}"]
-            return [f"--runner={self.name}", *job, *self.options]
+            return [f"--runner={self.name}", *job, *_NOT_STAGED, *self.options]
         workers = self.workers
         if workers is None:
             workers = (os.cpu_count() or 1) if num_bytes >= _IN_MEMORY_BYTES else 1
-        mode = "in_memory" if workers == 1 else "multi_processing"
-        return [
-            f"--runner={LOCAL}",
-            f"--direct_running_mode={mode}",
-            f"--direct_num_workers={workers}",
-            *self.options,
-        ]
+        return [f"--runner={LOCAL}", f"--direct_num_workers={workers}", *self.options]
 
     def run(self, steps: Sequence[StepSpec], *, label: str, num_bytes: int) -> None:
         """Run all steps of a stage to the end.
 
         Raises:
-            ValueError: an option is unknown, or a part's input is bad.
+            ValueError: an option is unknown, a part's input is bad, or the service refused or lost
+                the job.
+            NotRunError: the options ask for the job and not for its run.
         """
         quiet_beam()
         # Imported here, since a stage that is up to date needs no Beam.
         from apache_beam import Pipeline
 
         options = pipeline_options(self.arguments(num_bytes=num_bytes, label=label))
-        pipeline = Pipeline(options=options)
-        build(pipeline, steps, guard_pid=os.getpid() if self.is_local else None)
+        remote = self._remote_errors()
         try:
-            pipeline.run().wait_until_finish()
-        except (ValueError, RuntimeError, OSError) as error:
+            pipeline = Pipeline(self._local(options), options=options)
+            build(pipeline, steps, guard_pid=os.getpid() if self.is_local else None)
+            result = pipeline.run()
+            if _only_builds(options):
+                raise NotRunError(_job_built(options, label))
+            if self.name == DATAFLOW:
+                log.info("%s: Dataflow job %s", label, _console(options, result.job_id()))
+            result.wait_until_finish()
+        except (ValueError, RuntimeError, OSError, *remote) as error:
             found = _BAD_INPUT.search(str(error))
-            if found is None:
-                raise
-            raise ValueError(found[1].replace("\\n", "\n")) from None
+            if found is not None:
+                raise ValueError(found[1].replace("\\n", "\n")) from None
+            if isinstance(error, remote):
+                raise ValueError(
+                    f"{label}: {error}\nFinished parts are kept; the same command goes on from them"
+                ) from error
+            raise
+
+    def _local(self, options: Any) -> Any:
+        """Return the runner whose workers are processes that end with this one, or None."""
+        if not self.is_local or options.get_all_options()["direct_num_workers"] == 1:
+            return None
+        from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+        from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+        # Beam's own `--direct_running_mode=multi_processing` starts workers that outlive a killed
+        # run, and none where the interpreter's path has a blank in it.
+        return FnApiRunner(
+            default_environment=SubprocessSDKEnvironment.from_command_string(
+                worker.command(os.getpid())
+            )
+        )
+
+    def _remote_errors(self) -> tuple[type[Exception], ...]:
+        """Return what tells of a service's failure and not of a fault in our code."""
+        if self.name != DATAFLOW:
+            return ()
+        from apache_beam.runners.dataflow.dataflow_runner import DataflowRuntimeException
+        from google.api_core.exceptions import GoogleAPIError
+        from google.auth.exceptions import GoogleAuthError
+
+        return (DataflowRuntimeException, GoogleAPIError, GoogleAuthError)
+
+
+class NotRunError(Exception):
+    """A job was built as asked and not run, so that there is nothing to commit."""
+
+
+def _only_builds(options: Any) -> bool:
+    given = options.get_all_options()
+    return bool(given["template_location"] or given["dry_run"])
+
+
+def _job_built(options: Any, label: str) -> str:
+    template = options.get_all_options()["template_location"]
+    if not template:
+        return f"{label}: job built and not sent (--dry_run); nothing has run"
+    return (
+        f"{label}: job template built: {template}; nothing has run. Launch it (gcloud dataflow jobs "
+        "run --gcs-location), and when it has finished give this command again without "
+        "--template_location: it finds the parts, and goes on"
+    )
+
+
+def _console(options: Any, job: str) -> str:
+    given = options.get_all_options()
+    jobs = f"https://console.cloud.google.com/dataflow/jobs/{given['region']}"
+    return f"{jobs}/{job}?project={given['project']}"
+
+
+def _check_dataflow(options: Any, engine: Any) -> None:
+    """Refuse what Beam would meet with a look-up at Google, for ever where there is no network."""
+    from apache_beam.options.pipeline_options import GoogleCloudOptions
+    from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+
+    given = options.get_all_options()
+    missing = [how for name, how in _DATAFLOW_NEEDS.items() if not given[name]]
+    if missing:
+        raise ValueError(
+            f"{DATAFLOW} needs {'; '.join(missing)}: give it in OPTIONS (README, Dataflow)"
+        )
+    validator = PipelineOptionsValidator(options, engine)
+    if not validator.is_service_runner():
+        return  # a stand-in for the service on this machine
+    cloud = options.view_as(GoogleCloudOptions)
+    wrong = validator.validate_cloud_options(cloud)
+    wrong += validator.validate_gcs_path(cloud, "temp_location")
+    if wrong:
+        raise ValueError(f"{DATAFLOW}: {' '.join(wrong)}")
 
 
 def quiet_beam() -> None:
     """Keep Beam's information lines off the terminal; must run before Beam is imported."""
     for name in ("apache_beam", "root"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    log.setLevel(logging.INFO)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # Fork and threads inside a Beam worker do not go together (tokenizers prints a warning).
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -118,15 +232,19 @@ def pipeline_options(arguments: Sequence[str]) -> Any:
     """Return Beam's options object.
 
     Raises:
-        ValueError: an option is not known to Beam, which itself would take it in silence.
+        ValueError: an option is not known to Beam, which itself would take it in silence, or its
+            value is none.
     """
     from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
     importlib.import_module("apache_beam.runners.portability.fn_api_runner")
-    parser = _BeamArgumentParser(add_help=False, allow_abbrev=False)
+    parser = _BeamArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for known in _all_subclasses(PipelineOptions):
         known._add_argparse_args(parser)
-    _, unknown = parser.parse_known_args(list(arguments))
+    try:
+        _, unknown = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise ValueError(f"Beam option {error}") from error
     if unknown:
         raise ValueError(
             f"Beam knows no option {' '.join(unknown)}; check the spelling "
@@ -158,7 +276,7 @@ def build(pipeline: Any, steps: Sequence[StepSpec], *, guard_pid: int | None) ->
         earlier = {key: AsList(done) for key, done in receipts.items()}
         receipts[name] = (
             pipeline
-            | f"{name}: begin" >> beam.Create([b""])
+            | f"{name}: begin" >> beam.Impulse()
             | f"{name}: plan" >> beam.ParDo(Plan(plan), **earlier)
             | f"{name}: spread" >> beam.Reshuffle()
             | f"{name}: do" >> beam.ParDo(Do(do, guard_pid))

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from corpus import sets
+from corpus import sets, storage
 from corpus.lock import locked
 from corpus.sets import Manifest
 from pipeline import documents, fates, flow, matches, measures, plan, shards, tokenizer
@@ -54,14 +54,17 @@ def run(
     Raises:
         ValueError: bad input or recipe, or another run holds the folder.
     """
-    runner.check(data=data)
+    runner.check(data=data, raw=[path for source in recipe.source for path in source.paths])
+    storage.check_folder(data)
     # Everything that can be wrong with the input is found here, before anything is written.
     files, known = plan.raw_files(plan.find(recipe.source), data=data)
     if recipe.tokenizer.path is not None:
-        tokenizer.read_pinned(recipe.tokenizer.path)
+        tokenizer.pinned(recipe.tokenizer.path)
     done: dict[str, Manifest] = {}
     made: list[Made] = []
     with locked(data, command=f"pipeline {upto}"):
+        for folder in (".", "corpora"):
+            sets.sweep(data, below=folder)
         plan.remember(known, data=data)
         for command, folder in FOLDERS.items():
             stage = _stage(command, recipe, files, done, data=data)

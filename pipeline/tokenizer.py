@@ -37,7 +37,7 @@ def stage(recipe: Recipe, decided: Manifest, documents: Manifest, *, data: str) 
     """Return the stage: trained on the kept documents, or pinned."""
     config = recipe.tokenizer
     if config.path is not None:
-        return _pinned(config.path)
+        return pinned(config.path)
     section = {
         "kind": config.kind,
         "vocabulary": config.vocabulary,
@@ -207,10 +207,17 @@ def files(tokenizer: Tokenizer, special: dict[str, str] | None = None) -> dict[s
     }
 
 
-def _pinned(path: str) -> Stage:
-    """Return the stage for a tokenizer that exists: it is carried along, byte for byte."""
+def pinned(path: str) -> Stage:
+    """Return the stage for a tokenizer that exists: it is carried along, byte for byte.
+
+    Raises:
+        ValueError: there is none, or it has not all special tokens.
+    """
     found = read_pinned(path)
-    tokenizer = load(found["tokenizer.json"])
+    try:
+        tokenizer = load(found["tokenizer.json"])
+    except ValueError as error:
+        raise ValueError(f"tokenizer.path {path}: {error}") from error
     special = special_tokens(tokenizer, path=path)
     facts = {
         "vocabulary": tokenizer.get_vocab_size(),
@@ -287,10 +294,12 @@ def load(data: bytes) -> Tokenizer:
         ValueError: they are not a tokenizer's.
     """
     try:
-        json.loads(data)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"tokenizer.json is not JSON: {error}") from error
-    tokenizer = tokenizers.Tokenizer.from_str(data.decode())
+        tokenizer = Tokenizer.from_str(data.decode())
+    except Exception as error:  # noqa: BLE001 - `tokenizers` raises no narrower type
+        raise ValueError(
+            f"tokenizer.json is not a tokenizer's: {error}; save it again with tokenizers "
+            f"{tokenizers.__version__}"
+        ) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

@@ -1,0 +1,202 @@
+"""A small real shard set on disk, built here so that the tests need no pipeline."""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from corpus import keyed, schemas, sets
+from corpus.shards import ShardSet
+
+ROW_LENGTH = 32
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@dataclass(frozen=True)
+class Document:
+    id: int
+    source: str
+    subset: str
+    text: str
+
+
+def sentences(seed: int, num: int) -> list[str]:
+    """Text with strong bigrams, so that a model can learn something in a few steps."""
+    subjects = ("the miller", "the baker", "a farmer", "the old cat")
+    verbs = ("grinds", "bakes", "sells", "eats")
+    things = ("the grain", "warm bread", "white flour", "a small fish")
+    draws = keyed.mix(seed, np.arange(num, dtype=np.uint64))
+    return [
+        f"{subjects[int(d % 4)]} {verbs[int(d % 4)]} {things[int((d >> 8) % 4)]} ."
+        for d in draws.tolist()
+    ]
+
+
+def documents(*, sources: tuple[str, ...] = ("wiki", "books"), num: int = 40) -> list[Document]:
+    made = []
+    for s, source in enumerate(sources):
+        for n in range(num):
+            subset = "held_out" if n % 4 == 0 else "train"
+            text = " ".join(sentences(1000 * s + n, 3 + n % 7))
+            made.append(Document(id=10_000 * (s + 1) + n, source=source, subset=subset, text=text))
+    return made
+
+
+def train_tokenizer(texts: list[str], *, vocabulary: int = 320) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def pack(docs: list[tuple[int, list[int]]], *, row_length: int):
+    """Pack (document number, ids) in order: rows of (ids, [(end, document number)])."""
+    rows: list[tuple[list[int], list[tuple[int, int]]]] = []
+    for number, ids in docs:
+        for start in range(0, len(ids), row_length - 2):
+            piece = [2, *ids[start : start + row_length - 2], 3]
+            if not rows or len(rows[-1][0]) + len(piece) > row_length:
+                rows.append(([], []))
+            rows[-1][0].extend(piece)
+            rows[-1][1].append((len(rows[-1][0]), number))
+    return [(ids + [0] * (row_length - len(ids)), pieces) for ids, pieces in rows]
+
+
+def write_shards(
+    folder: Path, docs: list[Document], tokenizer: Tokenizer, *, row_length: int = ROW_LENGTH
+) -> Path:
+    """Write a finished shard set."""
+    vocabulary = -(-tokenizer.get_vocab_size() // 64) * 64
+    files = folder / "tokenizer"
+    files.mkdir(parents=True)
+    tokenizer.save(str(files / "tokenizer.json"))
+    named = dict(zip(("pad", "unk", "cls", "sep", "mask"), SPECIAL, strict=True))
+    settings = {f"{name}_token": token for name, token in named.items()}
+    settings |= {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": row_length}
+    (files / "tokenizer_config.json").write_text(json.dumps(settings))
+    parts = []
+    for source in sorted({doc.source for doc in docs}):
+        for subset in ("train", "held_out"):
+            mine = [doc for doc in docs if (doc.source, doc.subset) == (source, subset)]
+            parts.append(_part(folder, mine, tokenizer, source, subset, row_length, vocabulary))
+    digest = hashlib.sha256((files / "tokenizer.json").read_bytes()).hexdigest()
+    manifest = sets.Manifest(
+        stage="shards",
+        id=hashlib.sha256(repr(parts).encode()).hexdigest()[:16],
+        identity={},
+        counts={},
+        parts=tuple(parts),
+        facts={
+            "tokenizer_digest": digest,
+            "vocabulary": vocabulary,
+            "special_tokens": {token: number for number, token in enumerate(SPECIAL)},
+        },
+    )
+    (folder / "manifest.json").write_bytes(manifest.to_bytes())
+    return folder
+
+
+def _part(folder, docs, tokenizer, source, subset, row_length, vocabulary) -> sets.Receipt:
+    name = f"{source}-{subset}-{row_length}"
+    encoded = [(n, tokenizer.encode(doc.text).ids) for n, doc in enumerate(docs)]
+    rows = pack(encoded, row_length=row_length)
+    ids = np.array([row for row, _ in rows], dtype=np.uint16)
+    schema = schemas.shard_schema(
+        row_length=row_length, vocabulary=vocabulary, held_out=subset == "held_out"
+    )
+    columns = [
+        pa.FixedSizeListArray.from_arrays(pa.array(ids.reshape(-1)), row_length).cast(
+            schema.field("input_ids").type
+        ),
+        pa.array(
+            [[{"end": end, "document": doc} for end, doc in pieces] for _, pieces in rows],
+            schema.field("pieces").type,
+        ),
+    ]
+    if subset == "held_out":
+        eligible = ids > 4
+        num = np.floor(0.15 * eligible.sum(axis=1) + 0.5).astype(np.int64)
+        keys = keyed.mix(7, np.arange(ids.size, dtype=np.uint64).reshape(ids.shape))
+        chosen = keyed.choose(keys, eligible, num)
+        columns.append(pa.array([np.flatnonzero(row).tolist() for row in chosen], schema[2].type))
+    table = pa.Table.from_arrays(columns, schema=schema)
+    _write(folder / f"{name}.arrow", table)
+    lengths = [len(entry) for _, entry in encoded]
+    known = {"id": [doc.id for doc in docs], "key": [str(doc.id) for doc in docs]}
+    known |= {"title": [f"title {doc.id}" for doc in docs], "num_tokens": lengths}
+    _write(folder / f"{name}.documents.arrow", pa.table(known, schema=schemas.SHARD_DOCUMENTS))
+    counts = np.bincount(ids[ids > 4], minlength=vocabulary).astype(np.int64)
+    buffer = io.BytesIO()
+    np.save(buffer, counts)
+    (folder / f"{name}.unigram.npy").write_bytes(buffer.getvalue())
+    made = [f"{name}.arrow", f"{name}.documents.arrow", f"{name}.unigram.npy"]
+    return sets.Receipt(
+        name=name,
+        fingerprint=name,
+        files={file: sets.digest_file(str(folder / file)) for file in made},
+        facts={
+            "source": source,
+            "subset": subset,
+            "row_length": row_length,
+            "num_rows": len(rows),
+            "num_tokens": int((ids > 0).sum()),
+            "num_documents": len(docs),
+        },
+    )
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=16)
+
+
+@pytest.fixture(scope="session")
+def shards_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    docs = documents()
+    tokenizer = train_tokenizer([doc.text for doc in docs])
+    return write_shards(tmp_path_factory.mktemp("shards") / "set", docs, tokenizer)
+
+
+@pytest.fixture
+def recipe_table() -> dict:
+    """A nano run of 12 steps of 8 rows."""
+    return {
+        "seed": 3,
+        "data": {"row_length": ROW_LENGTH},
+        "model": {"preset": "nano"},
+        "schedule": {
+            "tokens": 12 * 8 * ROW_LENGTH,
+            "rows_per_step": 8,
+            "micro_batch": 4,
+            "peak_learning_rate": 3e-3,
+            "decay": 0.5,
+        },
+        "checkpoint": {"every_tokens": 4 * 8 * ROW_LENGTH},
+        "log": {"every_steps": 1},
+    }
+
+
+@pytest.fixture(scope="session")
+def shards(shards_folder: Path) -> ShardSet:
+    return ShardSet.open(str(shards_folder))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # torch, DeepSpeed and transformers deprecate each other's names faster than they follow.
+    for item in items:
+        if "train" in item.path.parts:
+            for kind in ("FutureWarning", "DeprecationWarning", "UserWarning"):
+                item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}"))

@@ -1,0 +1,251 @@
+"""DeepSpeed around the model: one optimizer step whose result does not depend on the world size.
+
+The loss of a step is the sum over the hidden places of all ranks and accumulations divided by
+their number. A mean of per-rank means is something else as soon as ranks hold different numbers of
+hidden places.
+"""
+
+import logging
+import os
+import socket
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed
+
+from train import attention
+
+if TYPE_CHECKING:
+    from deepspeed import DeepSpeedEngine
+
+    from train.model import MaskedModel
+    from train.recipe import Recipe
+    from train.stream import Batch
+
+
+class NonFiniteLossError(ValueError):
+    """The loss of a step is not a number; the weights were not touched by that step."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranks:
+    """This process among all that train together."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepResult:
+    """What one optimizer step saw, summed over all ranks."""
+
+    loss_sum: float
+    """Nats over all hidden places."""
+    num_targets: int
+    checksum: int
+    """Of the rows and masks of the step; see `Batch.checksum`."""
+    stop: int
+    """The highest signal number any rank was sent, or 0: all ranks stop after the same step."""
+
+    @property
+    def loss(self) -> float:
+        """Mean nats per hidden place."""
+        return self.loss_sum / self.num_targets
+
+
+def world_size() -> int:
+    """Return how many ranks the environment names, before joining them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def join() -> Ranks:
+    """Join the process group that the environment describes, or make one of a single rank."""
+    on_gpu = torch.cuda.is_available()
+    if not on_gpu:
+        # Must be set before DeepSpeed is imported; otherwise it warns about guessing.
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    # DeepSpeed asks MPI when one of these is absent.
+    alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}
+    for name, value in alone.items():
+        os.environ.setdefault(name, value)
+    if "MASTER_PORT" not in os.environ:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            os.environ["MASTER_PORT"] = str(probe.getsockname()[1])
+    # Of torch's own names for collectives, which DeepSpeed still uses.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    import deepspeed
+    import deepspeed.ops
+
+    if not on_gpu:
+        # On CPU DeepSpeed compiles a shared-memory collective for a minute, and a killed build
+        # leaves a lock that hangs every later run; gloo does without it.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    local_rank = int(os.environ["LOCAL_RANK"])
+    if on_gpu:
+        torch.cuda.set_device(local_rank)
+    deepspeed.init_distributed(
+        dist_backend="nccl" if on_gpu else "gloo", auto_mpi_discovery=False, verbose=False
+    )
+    return Ranks(
+        rank=torch.distributed.get_rank(),
+        world_size=torch.distributed.get_world_size(),
+        device=torch.device("cuda", local_rank) if on_gpu else torch.device("cpu"),
+    )
+
+
+def start(
+    model: "MaskedModel", recipe: "Recipe", ranks: Ranks, *, num_steps_done: int = 0
+) -> "DeepSpeedEngine":
+    """Hand the model to DeepSpeed with torch's AdamW.
+
+    Args:
+        model: moved to the device of this rank.
+        recipe: optimizer, schedule, precision and ZeRO stage.
+        ranks: from `join`.
+        num_steps_done: where Adam's step counter begins.
+
+    Raises:
+        ValueError: the global batch does not divide over the ranks.
+    """
+    import deepspeed
+
+    accumulation = recipe.schedule.micro_batches(world_size=ranks.world_size)
+    config: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": recipe.schedule.micro_batch,
+        "gradient_accumulation_steps": accumulation,
+        # DeepSpeed clips at 1.0 when this is absent.
+        "gradient_clipping": recipe.optimizer.gradient_clipping,
+        "zero_optimization": {"stage": recipe.zero.stage},
+        "bf16": {"enabled": recipe.precision.dtype == "bf16"},
+        "steps_per_print": 1 << 60,
+    }
+    model.to(ranks.device)
+    optimizer = torch.optim.AdamW(
+        _groups(model, weight_decay=recipe.optimizer.weight_decay),
+        lr=recipe.schedule.peak_learning_rate,
+        betas=(recipe.optimizer.betas[0], recipe.optimizer.betas[1]),
+        eps=recipe.optimizer.eps,
+        fused=True,
+    )
+    engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=config)
+    _make_moments(engine, num_steps_done=num_steps_done)
+    return engine
+
+
+def _make_moments(engine: "DeepSpeedEngine", *, num_steps_done: int) -> None:
+    """Give Adam its empty moments, in the shape in which each ZeRO stage keeps them.
+
+    Left to itself DeepSpeed links moments to parameters after the first step of the first
+    parameter group, and then never finds those of the second.
+    """
+    optimizer = engine.basic_optimizer
+    assert optimizer is not None
+    if engine.zero_optimization_stage() == 3:
+        kept = list(engine.optimizer.fp32_partitioned_groups_flat)  # pyright: ignore
+    else:
+        kept = [p for group in optimizer.param_groups for p in group["params"]]
+    for tensor in kept:
+        optimizer.state[tensor] = {
+            "step": torch.tensor(float(num_steps_done), device=tensor.device),
+            "exp_avg": torch.zeros_like(tensor),
+            "exp_avg_sq": torch.zeros_like(tensor),
+        }
+    if engine.zero_optimization_stage() in (1, 2):
+        engine.optimizer._lazy_init_hp_params_optimizer_state()  # pyright: ignore
+
+
+def _groups(model: torch.nn.Module, *, weight_decay: float) -> list[dict[str, Any]]:
+    """Decay matrices, but not biases, norms or the (tied) token embeddings."""
+    embeddings = {
+        id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)
+    }
+    decayed, others = [], []
+    for parameter in model.parameters():
+        matrix = parameter.ndim >= 2 and id(parameter) not in embeddings
+        (decayed if matrix else others).append(parameter)
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+
+
+def step(
+    engine: "DeepSpeedEngine",
+    batches: "list[Batch]",
+    ranks: Ranks,
+    *,
+    learning_rate: float,
+    stop: int = 0,
+) -> StepResult:
+    """Make one optimizer step from this rank's micro batches.
+
+    Args:
+        engine: from `start`.
+        batches: this rank's micro batches of the step.
+        ranks: from `join`.
+        learning_rate: of this step.
+        stop: number of the signal that this rank was sent, or 0.
+
+    Raises:
+        NonFiniteLossError: before the weights are touched.
+    """
+    optimizer: Any = engine.optimizer
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+    num_targets, checksum, stop = _agree(batches, ranks, stop=stop)
+    # DeepSpeed divides by the accumulation and by the world size; undo both.
+    scale = len(batches) * ranks.world_size / num_targets
+    total = torch.zeros((), dtype=torch.float64, device=ranks.device)
+    for number, batch in enumerate(batches):
+        losses = engine(**inputs(batch, device=ranks.device))
+        engine.backward(losses.sum() * scale)
+        total += losses.detach().double().sum()
+        if number < len(batches) - 1:
+            engine.step()
+    torch.distributed.all_reduce(total)
+    if not bool(torch.isfinite(total)):
+        raise NonFiniteLossError(
+            "the loss is not finite; the weights are still those of the step before: lower "
+            "[schedule] peak_learning_rate or raise warmup, and run again from the last checkpoint"
+        )
+    engine.step()
+    return StepResult(loss_sum=float(total), num_targets=num_targets, checksum=checksum, stop=stop)
+
+
+def inputs(batch: "Batch", *, device: torch.device | str) -> dict[str, Any]:
+    """Turn a batch into the model's keyword arguments."""
+    num_rows, row_length = batch.shown_ids.shape
+    places = torch.from_numpy(batch.targets.reshape(-1).nonzero()[0])
+    answers = torch.from_numpy(batch.input_ids[batch.targets])
+    return {
+        "shown_ids": torch.from_numpy(batch.shown_ids).to(device),
+        "pieces": attention.pieces(
+            batch.piece_ends,
+            batch.piece_rows,
+            num_rows=num_rows,
+            row_length=row_length,
+            device=device,
+        ),
+        "places": places.to(device),
+        "answers": answers.to(device),
+    }
+
+
+def _agree(batches: "list[Batch]", ranks: Ranks, *, stop: int) -> tuple[int, int, int]:
+    """Return a step's number of hidden places, checksum and stop signal, over all ranks."""
+    num = sum(int(batch.targets.sum()) for batch in batches)
+    checksum = sum(batch.checksum() for batch in batches) % (1 << 64)
+    if ranks.world_size > 1:
+        # 32-bit halves, so that no sum leaves the range of int64.
+        mine = [num, checksum & 0xFFFFFFFF, checksum >> 32, stop]
+        every = torch.zeros(ranks.world_size, len(mine), dtype=torch.int64, device=ranks.device)
+        every[ranks.rank] = torch.tensor(mine)
+        torch.distributed.all_reduce(every)
+        num, low, high = (int(value) for value in every[:, :3].sum(dim=0))
+        checksum, stop = (low + (high << 32)) % (1 << 64), int(every[:, 3].max())
+    return num, checksum, stop

@@ -1,0 +1,147 @@
+"""Write a Hugging Face folder that loads without this project, and prove that it is the model.
+
+RUN/model/   config.json  model.safetensors  tokenizer.json  tokenizer_config.json  README.md
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from train import attention, runs
+from train.evaluate import held_out
+
+if TYPE_CHECKING:
+    from train.model import MaskedModel
+    from train.runs import Run
+
+TOLERANCE = 1e-5
+"""Largest difference of a logit between the exported model and the one that trained."""
+
+_PIECES = 8
+
+
+def export(run: "Run", model: "MaskedModel") -> Path:
+    """Export the run's latest checkpoint.
+
+    The folder appears only after it was read back and found to give the same logits: one piece of
+    text at a time, where the training model sees whole packed rows.
+
+    Returns:
+        RUN/model.
+    """
+    from transformers import logging
+
+    logging.disable_progress_bar()
+    target = run.folder / "model"
+    attempt = run.folder / ".tmp-model"
+    if attempt.exists():
+        shutil.rmtree(attempt)
+    network = model.network
+    network.set_attn_implementation("sdpa")
+    network.save_pretrained(attempt)
+    network.set_attn_implementation(attention.NAME)
+    for name, content in run.session.shards.tokenizer_files().items():
+        if name.startswith(("tokenizer", "special_tokens", "vocab", "merges")):
+            (attempt / name).write_bytes(content)
+    worst = difference(run, model, attempt)
+    assert worst <= TOLERANCE, f"the exported model's logits differ by {worst}"
+    evaluation = run.folder / "evaluation.json"
+    measured = json.loads(evaluation.read_text()) if evaluation.is_file() else None
+    card = model_card(run, measured=measured, worst=worst)
+    (attempt / "README.md").write_text(card, encoding="utf-8")
+    (attempt / "gristmill.json").write_text(json.dumps(runs.origin(run), indent=1) + "\n")
+    if target.exists():
+        shutil.rmtree(target)
+    attempt.rename(target)
+    return target
+
+
+def difference(run: "Run", model: "MaskedModel", folder: Path) -> float:
+    """Return the largest difference of a logit on some held-out text."""
+    from transformers import AutoModelForMaskedLM
+
+    exported = AutoModelForMaskedLM.from_pretrained(folder, dtype=torch.float32).eval()
+    model.eval()
+    _, batch = next(held_out(run.session))
+    num_rows, length = batch.shown_ids.shape
+    bounds = attention.pieces(
+        batch.piece_ends, batch.piece_rows, num_rows=num_rows, row_length=length
+    )
+    shown = torch.from_numpy(batch.shown_ids)
+    places = torch.arange(num_rows * length)
+    ends = batch.piece_ends.astype(np.int64) + batch.piece_rows.astype(np.int64) * length
+    wanted = {int(end) for end in ends[:_PIECES]}
+    worst = 0.0
+    with torch.inference_mode():
+        packed = model.logits(shown, pieces=bounds, places=places)
+        for start, end in bounds.spans:
+            if end in wanted:
+                alone = exported(input_ids=shown.flatten()[None, start:end]).logits[0]
+                worst = max(worst, float((alone - packed[start:end]).abs().max()))
+    return worst
+
+
+def model_card(run: "Run", *, measured: dict[str, Any] | None, worst: float) -> str:
+    """Return the README of an exported model, in Hugging Face's form."""
+    recipe, facts = run.session.recipe, run.facts
+    tokens = run.state.step * run.session.tokens_per_step
+    epochs = run.session.stream.epochs(run.state.next_row)
+    lines = [
+        "---",
+        "library_name: transformers",
+        "pipeline_tag: fill-mask",
+        "mask_token: '[MASK]'",
+        "tags: [fill-mask, gristmill]",
+        "---",
+        "",
+        f"# {run.folder.name}",
+        "",
+        f"A masked language model of {facts['num_parameters']:,} parameters "
+        f"({facts['configuration']['model_type']}), "
+        + (
+            f"continued from `{recipe.model.start_from}`"
+            if recipe.model.start_from
+            else "trained from scratch"
+        )
+        + f" on {tokens:,} tokens of packed rows of {recipe.data.row_length}.",
+        "",
+        "| source | passes over its rows |",
+        "|---|---|",
+        *(f"| {name} | {passes:.2f} |" for name, passes in epochs.items()),
+        "",
+        f"Shard set `{run.state.shards_id}` (manifest sha256 `{run.state.shards_digest}`), "
+        f"seed {recipe.seed}, step {run.state.step} of {run.session.num_steps}, digest of all rows "
+        f"and masks `{run.state.chain}`.",
+    ]
+    if measured is not None and measured["step"] == run.state.step:
+        lines += [
+            "",
+            f"Held-out loss on {measured['num_targets']:,} fixed targets in "
+            f"{measured['num_documents']} documents:",
+            "",
+            "| | nats per target | bits per byte |",
+            "|---|---|---|",
+            *(
+                f"| {name} | {measured[name]['loss']:.3f} | {measured[name]['bits_per_byte']:.3f} |"
+                for name in ("model", "unigram", "bigram")
+            ),
+        ]
+    lines += [
+        "",
+        "## Use",
+        "",
+        "    from transformers import pipeline",
+        "    pipeline('fill-mask', model='path/to/this/folder')('... [MASK] ...')",
+        "",
+        "## Limits",
+        "",
+        "The model repeats what its training text says, with that text's errors and bias. "
+        f"It was trained on pieces of at most {recipe.data.row_length} tokens. On export its "
+        f"logits agreed with those of the training program to {worst:.1g}.",
+        "",
+    ]
+    return "\n".join(lines)
