@@ -109,12 +109,19 @@ def _fit(parsed: argparse.Namespace, arguments: list[str]) -> int:
     if step >= session.num_steps:
         print(f"up to date: {run} (step {step} of {session.num_steps})")
         return 0
-    if parsed.nproc > 1 and "RANK" not in os.environ:
-        from train.launch import launch
-
+    if parsed.nproc > 1:
         # Refused here, once, and not by every rank.
         session.recipe.schedule.micro_batches(world_size=parsed.nproc)
-        return launch(arguments, num_ranks=parsed.nproc)
+        world_size = os.environ.get("WORLD_SIZE")
+        if world_size is None:
+            from train.launch import launch
+
+            return launch(arguments, num_ranks=parsed.nproc)
+        if world_size != str(parsed.nproc):
+            raise ValueError(
+                f"--nproc {parsed.nproc} was given to one of WORLD_SIZE={world_size} ranks; "
+                "leave --nproc out under torchrun, or unset WORLD_SIZE"
+            )
     from train.fit import fit
 
     done = fit(session, run)

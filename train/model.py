@@ -150,13 +150,13 @@ def _continued(name: str, shards: "ShardSet", *, row_length: int) -> PreTrainedM
     if size < shards.vocabulary:
         raise ValueError(
             f"[model] from = {name!r}: it knows {size} token ids, the shards use "
-            f"{shards.vocabulary}; build shards with its own tokenizer: set `pinned = {name!r}` in "
+            f"{shards.vocabulary}; build shards with its own tokenizer: set `path = {name!r}` in "
             "[tokenizer] of the corpus recipe and run `make shards`"
         )
     if tokenizer.get_vocab() != vocabulary_of(shards):
         raise ValueError(
             f"[model] from = {name!r}: its tokenizer is not the one the shards were built with; "
-            f"set `pinned = {name!r}` in [tokenizer] of the corpus recipe and run `make shards`"
+            f"set `path = {name!r}` in [tokenizer] of the corpus recipe and run `make shards`"
         )
     longest = getattr(network.config, "max_position_embeddings", row_length)
     if longest < row_length:

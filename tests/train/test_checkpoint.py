@@ -27,6 +27,7 @@ def losses(run: Path) -> list[tuple[float, str]]:
     return [(line["loss"].hex(), line["chain"]) for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_a_resumed_run_is_bit_equal_to_an_unbroken_one(
     shards, recipe_table, tmp_path: Path, stage: int
@@ -42,6 +43,7 @@ def test_a_resumed_run_is_bit_equal_to_an_unbroken_one(
     assert all(torch.equal(wanted[name], again[name]) for name in wanted)
 
 
+@pytest.mark.slow
 def test_a_run_may_change_its_zero_stage(shards, recipe_table, tmp_path: Path) -> None:
     fit.fit(bound(shards, recipe_table), tmp_path)
     whole = losses(tmp_path)
@@ -53,6 +55,7 @@ def test_a_run_may_change_its_zero_stage(shards, recipe_table, tmp_path: Path) -
         assert float.fromhex(one) == pytest.approx(float.fromhex(other), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_bf16_resumes_from_its_master_weights(shards, recipe_table, tmp_path: Path) -> None:
     made = bound(shards, {**recipe_table, "precision": {"dtype": "bf16"}})
     fit.fit(made, tmp_path)
