@@ -8,7 +8,7 @@ DUMP   ?= $(EXCERPT)
 RUNNER ?= FnApiRunner
 NPROC  ?= 1
 OPTIONS ?=
-MASKED ?= "It is the capital [MASK] the country." "He was born in 1879 [MASK] Germany." \
+MASKED ?= "It is the capital [MASK] the country." "Alabama is a state in the [MASK] States." \
           "This is one of the [MASK] important books."
 EXTRAS ?= $(if $(wildcard .venv/.dev),dev,train)
 PYTHON3 ?= python3

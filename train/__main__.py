@@ -156,7 +156,11 @@ def _evaluate(parsed: argparse.Namespace, _: list[str]) -> int:
 
         from train import evaluate
 
-        with lock.locked(str(folder), command="python -m train evaluate"):
+        shards = run.session.shards
+        with (
+            lock.locked(str(folder), command="python -m train evaluate"),
+            lock.using(shards.url),
+        ):
             device = "cuda" if torch.cuda.is_available() else "cpu"
             found = evaluate.evaluate(
                 run.session, runs.load(run), step=run.state.step, device=device

@@ -73,7 +73,7 @@ def fit(session: "Session", run: Path) -> Fitted:
         log.info("continuing from %s", path)
     ranks = engine.join()
     held = lock.locked(str(run), command="python -m train fit") if ranks.rank == 0 else None
-    with held or nullcontext():
+    with held or nullcontext(), lock.using(session.shards.url):
         module = model.build(session.recipe, session.shards, unigram=session.unigram())
         if ranks.rank == 0:
             _write_run(run, session, module)
