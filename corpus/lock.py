@@ -96,9 +96,7 @@ def _locked_local(folder: Path, *, owner: dict[str, object]) -> Iterator[None]:
         file.truncate(0)
         # On a full disk the name is missing, and the lock holds all the same.
         with suppress(OSError):
-            file.write(
-                f"`{owner['command']}` (process {owner['pid']} on {owner['host']})".encode()
-            )
+            file.write(f"`{owner['command']}` (process {owner['pid']} on {owner['host']})".encode())
         yield
 
 

@@ -36,7 +36,7 @@ class Progress:
         if self._first is None:
             # Work that was found finished at the start says nothing about the rate.
             self._first = done
-        self._done = done
+        is_waiting, self._done = done == self._done, done
         if now - self._begin < _QUIET_SECONDS:
             return
         if self._terminal:
@@ -49,12 +49,18 @@ class Progress:
                     unit_scale=True,
                     dynamic_ncols=True,
                     leave=True,
+                    # The mean rate: parts end in bursts. And nothing before the first update,
+                    # since the bar's own clock begins late.
+                    smoothing=0,
+                    delay=1e-9,
                     file=sys.stderr,
                 )
                 self._bar.start_t -= now - self._begin
             if note:
                 self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(done - self._bar.n)
+            if is_waiting:
+                self._bar.refresh()  # so that the seconds go on while one large part is made
         elif now - self._last_line >= _LINE_SECONDS:
             self._last_line = now
             sys.stderr.write(self._line(now, note) + "\n")

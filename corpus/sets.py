@@ -116,11 +116,13 @@ def read_manifest(url: str) -> Manifest:
     damaged = f"{path}: damaged manifest; remove {url} and run its stage again"
     try:
         value = json.loads(storage.read_bytes(path))
-        found = value.pop("format_version", None)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ValueError(f"{url}: no finished set here (no {MANIFEST}); run its stage") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(damaged) from error
+    if not isinstance(value, dict):
+        raise ValueError(damaged)
+    found = value.pop("format_version", None)
     if found != FORMAT_VERSION:
         raise ValueError(
             f"{path}: format version {found}, this program reads {FORMAT_VERSION}; "

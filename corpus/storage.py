@@ -17,7 +17,6 @@ from typing import BinaryIO, cast
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
-
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CLIENT_ERRORS = {
     "aiohttp": "ClientError",
@@ -150,9 +149,17 @@ def create(url: str) -> Iterator[BinaryIO]:
         ValueError: there is no room for it, or it cannot be written at all.
     """
     local = local_path(url)
+    with (
+        _needing_room(url),
+        _create_local(local) if local is not None else _create_remote(url) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def _needing_room(url: str) -> Iterator[None]:
     try:
-        with _create_local(local) if local is not None else _create_remote(url) as file:
-            yield file
+        yield
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
@@ -249,6 +256,11 @@ def link(source: str, target: str) -> None:
         fs, path = split(source)
         fs.cp_file(path, split(target)[1])
         return
+    with _needing_room(target):
+        _link_local(local_source, local_target)
+
+
+def _link_local(local_source: Path, local_target: Path) -> None:
     local_target.parent.mkdir(parents=True, exist_ok=True)
     temporary = local_target.with_name(f".{local_target.name}.{os.getpid()}.tmp")
     with suppress(FileNotFoundError):

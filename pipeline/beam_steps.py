@@ -7,7 +7,7 @@ from typing import Any
 import apache_beam as beam
 
 from corpus import sets, storage
-from pipeline import runner
+from pipeline import worker
 
 
 class Plan(beam.DoFn):
@@ -34,19 +34,13 @@ class Plan(beam.DoFn):
 class Do(beam.DoFn):
     """Part -> receipt, once the part's files are in place."""
 
-    def __init__(self, do: Callable[[bytes], bytes], guard_pid: int | None):
-        """Take what does one part, and the process whose end is ours."""
+    def __init__(self, do: Callable[[bytes], bytes]):
+        """Take what does one part."""
         self._do = do
-        self._guard_pid = guard_pid
-
-    def setup(self) -> None:
-        """Tie this worker's life to its run's."""
-        if self._guard_pid is not None:
-            runner.end_with(self._guard_pid)
 
     def process(self, element: bytes) -> Iterator[bytes]:
         """Yield the receipt of one part."""
         try:
             yield self._do(element)
         except (ValueError, OSError, *storage.client_errors()) as error:
-            raise runner.bad_input(str(error)) from error
+            raise worker.bad_input(str(error)) from error

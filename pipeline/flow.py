@@ -188,6 +188,9 @@ def make(stage: Stage, *, data: str, runner: Runner) -> tuple[Manifest, bool]:
     url = sets.folder(data, stage.name, sets.set_id(stage.name, stage.identity))
     if sets.has_manifest(url):
         return sets.read_manifest(url), False
+    if len(stage.steps) == 1 and not stage.steps[0].plan({}):
+        # A pinned tokenizer, say. An empty job on Dataflow takes minutes and costs money.
+        return _commit(stage, url), True
     sets.sweep(url)
     siblings = [
         sets.folder(data, stage.name, name)
@@ -245,8 +248,8 @@ class _Doer:
 
 
 def environment(what: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the bytes of a set with this identity come from here: code and libraries."""
-    return {name: _installed(name) for name in ("gristmill", *what["libraries"])}
+    """Return what a worker must have to make a set of this identity: our code and libraries."""
+    return {"gristmill": _installed("gristmill"), **what["libraries"]}
 
 
 @cache
@@ -320,7 +323,9 @@ def _show_progress(stage: Stage, url: str, stop: threading.Event) -> None:
             return  # the run itself meets the same error and reports it
         wanted = {part.fingerprint: part.num_bytes for part in parts}
         label = stage.name if len(stage.steps) == 1 else f"{stage.name}: {step.name}"
-        with Progress(label, total=sum(wanted.values()), unit="B") as progress:
+        unit = "B" if sum(wanted.values()) > len(wanted) else " parts"
+        with Progress(label, total=sum(wanted.values()), unit=unit) as progress:
+            stopped = False
             while True:
                 found = storage.names(storage.join(step.url(url), "receipts"))
                 present = {name.removesuffix(".json") for name in found} & wanted.keys()
@@ -330,7 +335,9 @@ def _show_progress(stage: Stage, url: str, stop: threading.Event) -> None:
                 )
                 if len(present) == len(wanted):
                     break
-                if stop.wait(0.5):
+                if stopped:
                     return
+                # Once more after the run's end, which mostly comes between two looks.
+                stopped = stop.wait(0.5)
         receipts = [sets.read_receipt(step.url(url), part.fingerprint) for part in parts]
         done[step.name] = _by_name(receipt for receipt in receipts if receipt is not None)

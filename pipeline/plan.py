@@ -156,9 +156,10 @@ def _cache_path(data: str) -> str:
 
 def _read_cache(data: str) -> dict[str, Any]:
     try:
-        return json.loads(storage.read_bytes(_cache_path(data)))
+        known = json.loads(storage.read_bytes(_cache_path(data)))
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _stamp(url: str) -> list[Any]:

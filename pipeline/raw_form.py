@@ -68,7 +68,8 @@ def dump_form(url: str) -> str:
 def _decompressed_head(head: bytes) -> tuple[str, bytes]:
     """Return the form of a file and the beginning of its text."""
     if head[:3] == b"BZh":
-        return "bz2", bz2.BZ2Decompressor().decompress(head, _HEAD_BYTES)
+        # The whole first block, since only its end tells whether it is damaged.
+        return "bz2", bz2.BZ2Decompressor().decompress(head, _BZ2_HEAD_BYTES)[:_HEAD_BYTES]
     if head[:2] == b"\x1f\x8b":
         return "gz", zlib.decompressobj(wbits=31).decompress(head[:_HEAD_BYTES], _HEAD_BYTES)
     return "xml", head[:_HEAD_BYTES]

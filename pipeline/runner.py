@@ -11,8 +11,6 @@ import importlib
 import logging
 import os
 import re
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +25,7 @@ DATAFLOW = "DataflowRunner"
 _IN_MEMORY_BYTES = 64 << 20
 """Below this much input, starting worker processes (3 to 5 s) costs more than it gains."""
 
-_BAD_INPUT = re.compile("\u27e6bad input\u27e7(.*?)\u27e6end\u27e7", re.DOTALL)
-"""Marks a message for the user inside a runner's traceback, which loses the exception's type."""
+_BAD_INPUT = re.compile(f"{worker.BAD_INPUT}(.*?){worker.END}", re.DOTALL)
 
 _DATAFLOW_NEEDS = {
     "project": "--project=ID, the Google Cloud project",
@@ -128,8 +125,8 @@ class Runner:
         remote = self._remote_errors()
         try:
             pipeline = Pipeline(self._local(options), options=options)
-            build(pipeline, steps, guard_pid=os.getpid() if self.is_local else None)
-            result = pipeline.run()
+            build(pipeline, steps)
+            result: Any = pipeline.run()
             if _only_builds(options):
                 raise NotRunError(_job_built(options, label))
             if self.name == DATAFLOW:
@@ -149,15 +146,14 @@ class Runner:
         """Return the runner whose workers are processes that end with this one, or None."""
         if not self.is_local or options.get_all_options()["direct_num_workers"] == 1:
             return None
-        from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-        from apache_beam.transforms.environments import SubprocessSDKEnvironment
+        from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+        from apache_beam.transforms import environments
 
         # Beam's own `--direct_running_mode=multi_processing` starts workers that outlive a killed
         # run, and none where the interpreter's path has a blank in it.
+        processes: Any = environments.SubprocessSDKEnvironment
         return FnApiRunner(
-            default_environment=SubprocessSDKEnvironment.from_command_string(
-                worker.command(os.getpid())
-            )
+            default_environment=processes.from_command_string(worker.command(os.getpid()))
         )
 
     def _remote_errors(self) -> tuple[type[Exception], ...]:
@@ -185,8 +181,8 @@ def _job_built(options: Any, label: str) -> str:
     if not template:
         return f"{label}: job built and not sent (--dry_run); nothing has run"
     return (
-        f"{label}: job template built: {template}; nothing has run. Launch it (gcloud dataflow jobs "
-        "run --gcs-location), and when it has finished give this command again without "
+        f"{label}: job template built: {template}; nothing has run. Launch it (gcloud dataflow "
+        "jobs run --gcs-location), and when it has finished give this command again without "
         "--template_location: it finds the parts, and goes on"
     )
 
@@ -226,6 +222,14 @@ def quiet_beam() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # Fork and threads inside a Beam worker do not go together (tokenizers prints a warning).
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    if not worker.is_debugging():
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether a record is more than Beam's account of an error that the user is told of."""
+    return worker.BAD_INPUT not in record.getMessage()
 
 
 def pipeline_options(arguments: Sequence[str]) -> Any:
@@ -258,13 +262,12 @@ def _all_subclasses(cls: type) -> list[type]:
     return [found[name] for name in sorted(found)]
 
 
-def build(pipeline: Any, steps: Sequence[StepSpec], *, guard_pid: int | None) -> None:
+def build(pipeline: Any, steps: Sequence[StepSpec]) -> None:
     """Add a stage's steps to a Beam pipeline.
 
     Args:
         pipeline: the Beam pipeline.
         steps: in order; each is planned from the receipts of all before it.
-        guard_pid: process whose end ends the workers, or None where the runner looks after them.
     """
     import apache_beam as beam
     from apache_beam.pvalue import AsList
@@ -279,33 +282,5 @@ def build(pipeline: Any, steps: Sequence[StepSpec], *, guard_pid: int | None) ->
             | f"{name}: begin" >> beam.Impulse()
             | f"{name}: plan" >> beam.ParDo(Plan(plan), **earlier)
             | f"{name}: spread" >> beam.Reshuffle()
-            | f"{name}: do" >> beam.ParDo(Do(do, guard_pid))
+            | f"{name}: do" >> beam.ParDo(Do(do))
         )
-
-
-def bad_input(message: str) -> ValueError:
-    """Return an error whose message survives any runner's wrapping."""
-    return ValueError(f"\u27e6bad input\u27e7{message}\u27e6end\u27e7")
-
-
-_watching = threading.Event()
-
-
-def end_with(pid: int) -> None:
-    """End this process soon after process `pid` has ended, however that ended.
-
-    FnApiRunner's worker processes otherwise outlive a run that was killed.
-    """
-    if _watching.is_set() or os.getpid() == pid:
-        return
-    _watching.set()
-
-    def watch() -> None:
-        while True:
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                os._exit(1)
-            time.sleep(0.2)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -1,8 +1,8 @@
 """End at once on Ctrl-C or SIGTERM.
 
 Every file appears whole or not at all, so there is nothing to wind down: worker processes notice
-within a fifth of a second that their run has ended (runner.end_with), and the next run sweeps up
-temporary files. Waiting for Beam's threads would take longer and gain nothing.
+at once that their run has ended (pipeline/worker.py), and the next run sweeps up temporary files.
+Waiting for Beam's threads would take longer and gain nothing.
 """
 
 import os

@@ -4,14 +4,13 @@ The sample is drawn by the hash of the document id, each source in proportion to
 it, so it depends neither on order nor on which worker reads what.
 """
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 import tokenizers
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from corpus import identity, keyed, storage
 from corpus.sets import Manifest, Receipt
@@ -159,6 +158,17 @@ def train(part: Part, output: Output) -> None:
     )
 
 
+def _added_tokens() -> list[AddedToken]:
+    """Return the special tokens, in the order of their ids.
+
+    [MASK] takes the space before it along: the piece it hides, such as " river", does too.
+    """
+    return [
+        AddedToken(name, special=True, normalized=False, lstrip=name == "[MASK]")
+        for name in SPECIAL_TOKENS
+    ]
+
+
 def _untrained(kind: str, *, vocabulary: int) -> tuple[Tokenizer, Any]:
     if kind == "bpe":
         tokenizer = Tokenizer(models.BPE())
@@ -166,7 +176,7 @@ def _untrained(kind: str, *, vocabulary: int) -> tuple[Tokenizer, Any]:
         tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
         trainer = trainers.BpeTrainer(
             vocab_size=vocabulary,
-            special_tokens=list(SPECIAL_TOKENS),
+            special_tokens=_added_tokens(),
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
@@ -175,7 +185,7 @@ def _untrained(kind: str, *, vocabulary: int) -> tuple[Tokenizer, Any]:
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # pyright: ignore[reportAttributeAccessIssue]
         tokenizer.decoder = decoders.WordPiece()  # pyright: ignore[reportAttributeAccessIssue]
         trainer = trainers.WordPieceTrainer(
-            vocab_size=vocabulary, special_tokens=list(SPECIAL_TOKENS), show_progress=False
+            vocab_size=vocabulary, special_tokens=_added_tokens(), show_progress=False
         )
     tokenizer.post_processor = processors.TemplateProcessing(  # pyright: ignore[reportAttributeAccessIssue]
         single="[CLS] $A [SEP]",
@@ -295,7 +305,7 @@ def load(data: bytes) -> Tokenizer:
     """
     try:
         tokenizer = Tokenizer.from_str(data.decode())
-    except Exception as error:  # noqa: BLE001 - `tokenizers` raises no narrower type
+    except Exception as error:
         raise ValueError(
             f"tokenizer.json is not a tokenizer's: {error}; save it again with tokenizers "
             f"{tokenizers.__version__}"

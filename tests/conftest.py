@@ -4,9 +4,11 @@ import bz2
 import gzip
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -206,6 +208,37 @@ def shard_digests() -> Callable[[Path], dict[str, str]]:
         }
 
     return digests
+
+
+@dataclass(frozen=True)
+class Unbroken:
+    """What one run in one process, without any mishap, made of six dumps."""
+
+    dumps: list[Path]
+    recipe: Path
+    data: Path
+    """Never changed by a test; see `copy`."""
+    digests: dict[str, str]
+
+    def copy(self, target: Path, *, without: Sequence[str] = ()) -> Path:
+        """Return a copy of the DATA folder that lacks some stages' sets."""
+        shutil.copytree(self.data, target, ignore=lambda _, names: set(without) & set(names))
+        return target
+
+
+@pytest.fixture(scope="session")
+def unbroken(tmp_path_factory, make_dump, write_recipe, command, shard_digests) -> Unbroken:
+    """Return the finished sets that other runs' are compared with."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    dumps = [
+        make_dump(folder / "raw" / f"{seed}.xml.bz2", num_articles=5, seed=seed)
+        for seed in range(1, 7)
+    ]
+    recipe = write_recipe(folder / "recipe.toml", dumps, row_lengths="32, 64")
+    data = folder / "data"
+    done = command("pipeline", "shards", "--recipe", recipe, "--data", data, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    return Unbroken(dumps=dumps, recipe=recipe, data=data, digests=shard_digests(data))
 
 
 @pytest.fixture

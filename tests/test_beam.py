@@ -165,7 +165,7 @@ def test_an_element_is_the_descriptor_of_a_part_and_a_result_its_receipt():
     _, plan, do = _step("parts", parts, number)
     with TestPipeline(runner=LOCAL) as pipeline:
         elements = pipeline | beam.Impulse() | beam.ParDo(Plan(plan))
-        results = elements | "do" >> beam.ParDo(Do(do, None))
+        results = elements | "do" >> beam.ParDo(Do(do))
         assert_that(elements, equal_to([part.to_bytes() for part in planned]))
         assert_that(results, equal_to([do(part.to_bytes()) for part in planned]), "receipts")
 

@@ -71,4 +71,8 @@ def test_the_trained_tokenizer_loads_with_its_special_tokens(trained, tmp_path):
     assert tokenizer.special_tokens(trained, path="x")["[MASK]"] == "[MASK]"
     again = tokenizer.load((tmp_path / "tokenizer.json").read_bytes())
     assert again.encode("the river").tokens[0] == "[CLS]"
+    # The piece that [MASK] hides begins with its space, so the mask takes the space along.
+    masked = again.encode("the [MASK] of", add_special_tokens=False)
+    assert masked.ids.count(4) == 1
+    assert "Ġ" not in masked.tokens
     assert [again.token_to_id(name) for name in tokenizer.SPECIAL_TOKENS] == [0, 1, 2, 3, 4]
