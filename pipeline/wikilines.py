@@ -28,6 +28,7 @@ _PRIVATE = re.compile("[\U0010ff00-\U0010ff7f]")
 _HEADING = re.compile(r"(={1,6})([^\n]+?)(={1,6})[ \t]*\Z")
 _QUOTES = re.compile(r"'{2,}+")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_HEADER_ROW = re.compile(r"!\s*(?:scope|style|class|width|align|colspan|rowspan)\s*=|![^!]*!!")
 _SWITCH = re.compile(r"__[A-Z]{3,}__|~{3,5}|\{\{[A-Z]+\}\}")
 _INVISIBLE = re.compile(
     "[\u200e\u200f\u2060\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f\U0010ff00-\U0010ffff]"
@@ -106,8 +107,9 @@ def text_of_lines(lines: str) -> tuple[str, int]:
             continue
         is_item = line[0] in "*#:;"
         content = line.lstrip("*#:; ") if is_item else line
-        if content.startswith(("|", "!", "{|")):
-            continue  # a row of a table that a template opened
+        # A row of a table that a template opened; "!Kung" and "!" alone may be prose.
+        if content.startswith(("|", "{|")) or _HEADER_ROW.match(content):
+            continue
         if content.startswith("----"):
             content = content.lstrip("-")
         content = clean_line(content)

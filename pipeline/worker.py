@@ -6,6 +6,7 @@ when they are only starting and for ever when they are at work.
 """
 
 import io
+import itertools
 import os
 import shlex
 import signal
@@ -35,49 +36,71 @@ def command(pid: int) -> str:
     return f"exec {shlex.quote(sys.executable)} -m pipeline.worker {pid}"
 
 
-def end_with_parent(pid: int) -> None:
+class Stderr(io.TextIOBase):
+    """stderr without what Beam says of a bad input or of a run that has ended: the run told it.
+
+    What is written waits until the run has been seen alive once more.
+    """
+
+    def __init__(self, stream: TextIO):
+        """Take the stream that all else goes to."""
+        self._stream = stream
+        self._waiting: list[str] = []
+
+    def write(self, text: str, /) -> int:
+        """Keep a text."""
+        self._waiting.append(text)
+        return len(text)
+
+    def num_waiting(self) -> int:
+        """Return how many texts wait."""
+        return len(self._waiting)
+
+    def pass_on(self, num: int) -> None:
+        """Write the first of the waiting texts."""
+        ready, self._waiting[:num] = self._waiting[:num], []
+        for before, text in itertools.pairwise(["", *ready]):
+            # `print` writes the line's end for itself.
+            if BAD_INPUT not in text and not (text == "\n" and BAD_INPUT in before):
+                self._stream.write(text)
+        self._stream.flush()
+
+
+def end_with_parent(pid: int, stderr: Stderr) -> None:
     """End this process soon after its parent, process `pid`, has ended."""
 
     def watch() -> None:
         # Not kill(pid, 0): that finds a process which has ended and was not waited for, and one
         # which has got the number since.
         while os.getppid() == pid:
+            num = stderr.num_waiting()
             time.sleep(_LOOK_SECONDS)
+            if num and os.getppid() == pid:
+                stderr.pass_on(num)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-class _Stderr(io.TextIOBase):
-    """stderr without what Beam says of a bad input or a run that has ended: the run told it."""
-
-    def __init__(self, stream: TextIO, *, parent: int):
-        self._stream = stream
-        self._parent = parent
-        self._dropped = False
-
-    def write(self, text: str, /) -> int:
-        if os.getppid() != self._parent:
-            return len(text)
-        # `print` writes the line's end for itself.
-        self._dropped = BAD_INPUT in text or (self._dropped and text == "\n")
-        return len(text) if self._dropped else self._stream.write(text)
-
-    def flush(self) -> None:
-        self._stream.flush()
 
 
 def main() -> None:
     """Be a worker. Beam gives the rest in environment variables."""
     # Ctrl-C in a terminal goes to every process of the run; that of the run itself counts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = int(sys.argv[1])
-    end_with_parent(parent)
+    stderr = Stderr(sys.stderr)
+    end_with_parent(int(sys.argv[1]), stderr)
     if not is_debugging():
-        sys.stderr = _Stderr(sys.stderr, parent=parent)
+        sys.stderr = stderr
     from apache_beam.runners.worker import sdk_worker_main
 
-    sdk_worker_main.main([])
+    try:
+        sdk_worker_main.main([])
+    except BaseException:
+        # If the run's end is what it is about, this process ends here, and says nothing.
+        time.sleep(2 * _LOOK_SECONDS)
+        raise
+    finally:
+        stderr.pass_on(stderr.num_waiting())
+        sys.stderr = sys.__stderr__
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ rows_per_step = 8
 micro_batch = 8
 peak_learning_rate = 3e-3
 """
+_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "OPTIONS")
 # Run elsewhere: what CI itself is, what measures speed, and what needs GPUs or a cloud.
 NOT_RUN = re.compile(
     r"^make (test|check|bench|plan MODEL=base|train MODEL=base)|gs://|^gcloud|^docker"
@@ -53,11 +54,13 @@ def place(tmp_path_factory, make_dump, write_recipe):
 def make(line: str, environment: dict[str, str], *, replace: dict[str, str] | None = None):
     for old, new in (replace or {}).items():
         line = line.replace(old, new)
+    # A make that runs the tests hands its own variables down; a user's shell has none.
+    own = {name: value for name, value in os.environ.items() if name not in _MAKE}
     done = subprocess.run(
         line,
         shell=True,
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env={**own, **environment},
         capture_output=True,
         text=True,
         check=False,

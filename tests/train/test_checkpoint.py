@@ -1,6 +1,7 @@
 """A resumed run is the same run; a checkpoint is complete or not looked at."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -120,6 +121,7 @@ def test_an_unfinished_checkpoint_is_not_looked_at(finished: Path, tmp_path: Pat
 def test_a_damaged_checkpoint_is_passed_over_in_words(
     finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
+    caplog.set_level(logging.WARNING, logger="train")
     run = copy(finished, tmp_path)
     file = run / "checkpoints" / "step-00000004" / "moments.safetensors"
     content = bytearray(file.read_bytes())
