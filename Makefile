@@ -3,7 +3,7 @@
 RECIPE ?= demo
 MODEL  ?= demo
 DATA   ?= data
-RUN    ?= runs/$(MODEL)
+RUN    ?= runs/$(basename $(notdir $(MODEL)))
 DUMP   ?= $(EXCERPT)
 RUNNER ?= FnApiRunner
 NPROC  ?= 1

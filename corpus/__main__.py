@@ -82,7 +82,7 @@ def _verify(options: argparse.Namespace) -> int:
         print(line)
     if not damage:
         manifest = sets.read_manifest(options.set)
-        num_files = sum(len(part.files) for part in manifest.parts)
+        num_files = len(manifest.files) + sum(len(part.files) for part in manifest.parts)
         print(f"{options.set}: whole, {num_files} files of {len(manifest.parts)} parts")
     return 1 if damage else 0
 

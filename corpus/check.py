@@ -15,6 +15,7 @@ def damaged_files(url: str) -> Iterator[str]:
     """Yield a line for every file of a set that is missing or differs from its receipt."""
     manifest = sets.read_manifest(url)
     files = [(name, file) for part in manifest.parts for name, file in part.files.items()]
+    files.extend(manifest.files.items())
     with Progress("verify", total=sum(file.num_bytes for _, file in files), unit="B") as progress:
         done = 0
         for name, file in files:

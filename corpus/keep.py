@@ -25,6 +25,7 @@ def survey(data: str) -> list[Kept]:
     for name, pointers in sets.list_corpora(data).items():
         for stage, set_id in pointers.items():
             users.setdefault((stage, set_id), []).append(name)
+    _add_parents(data, users)
     found = []
     for stage, ids in sets.list_sets(data).items():
         for set_id in ids:
@@ -45,6 +46,25 @@ def survey(data: str) -> list[Kept]:
     return found
 
 
+def _add_parents(data: str, users: dict[tuple[str, str], list[str]]) -> None:
+    """Name the sets that a used set was made from as used too."""
+    manifests = {
+        (stage, set_id): sets.read_manifest(sets.folder(data, stage, set_id))
+        for stage, ids in sets.list_sets(data).items()
+        for set_id in ids
+        if sets.has_manifest(sets.folder(data, stage, set_id))
+    }
+    by_digest = {manifest.digest(): place for place, manifest in manifests.items()}
+    left = list(users)
+    while left:
+        manifest = manifests.get(left.pop())
+        for digest in manifest.identity["parents"].values() if manifest else ():
+            parent = by_digest.get(digest)
+            if parent is not None and parent not in users:
+                users[parent] = ["a parent"]
+                left.append(parent)
+
+
 def num_bytes(url: str) -> int:
     """Return the size of all files below a folder."""
     fs, path = storage.split(url)
@@ -53,10 +73,7 @@ def num_bytes(url: str) -> int:
 
 
 def prunable(data: str) -> list[Kept]:
-    """Return the sets that no corpus points at and no process reads.
-
-    Everything a corpus was made from is pointed at too, so a set in use keeps its parents.
-    """
+    """Return the sets that no corpus points at, no such set was made from and no process reads."""
     return [kept for kept in survey(data) if not kept.used_by]
 
 

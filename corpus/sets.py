@@ -85,6 +85,8 @@ class Manifest:
     parts: tuple[Receipt, ...]
     facts: dict[str, Any]
     """What follows from all parts together, such as the tokenizer's special ids."""
+    files: dict[str, File] = field(default_factory=dict)
+    """Small files beside the parts, such as the tokenizer's, by name below the set's folder."""
 
     def to_bytes(self) -> bytes:
         """Return the manifest file's bytes."""
@@ -130,7 +132,8 @@ def read_manifest(url: str) -> Manifest:
         )
     try:
         parts = tuple(receipt_from_json(part) for part in value["parts"])
-        return Manifest(**{**value, "parts": parts})
+        files = {name: File(**file) for name, file in value["files"].items()}
+        return Manifest(**{**value, "parts": parts, "files": files})
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(damaged) from error
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from corpus import sets, storage
+from corpus import identity, sets, storage
 
 TOKENIZER_FOLDER = "tokenizer"
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -269,11 +269,21 @@ class ShardSet:
         return total
 
     def tokenizer_files(self) -> dict[str, bytes]:
-        """Return the tokenizer's files by name."""
-        return {
+        """Return the tokenizer's files by name.
+
+        Raises:
+            ValueError: tokenizer.json is not the one that the rows were encoded with.
+        """
+        files = {
             name: storage.read_bytes(storage.join(self.tokenizer_url, name))
             for name in storage.names(self.tokenizer_url)
         }
+        if identity.digest(files.get("tokenizer.json", b"")) != self.tokenizer_digest:
+            raise ValueError(
+                f"{self.tokenizer_url}: not the tokenizer that these rows were encoded with "
+                "(its sha256 is wrong); remove the set's folder and run `make shards` again"
+            )
+        return files
 
 
 def _shard(part: sets.Receipt) -> Shard:

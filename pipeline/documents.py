@@ -49,7 +49,7 @@ def stage(recipe: Recipe, files: Sequence[plan.RawFile]) -> Stage:
                 work=extract,
             )
         ],
-        facts=partial(_facts, recipe_sources=[_public(source) for source in recipe.source]),
+        facts=_facts,
         num_bytes=plan.sum_bytes(files),
     )
 
@@ -68,17 +68,12 @@ def _section(source: Source) -> dict[str, Any]:
     if source.kind == "wikipedia":
         section["wikitext"] = wikitext.WIKITEXT_VERSION
     if source.kind == "dataset":
-        section.update(text_column=source.text_column, key_column=source.key_column)
+        section.update(
+            text_column=source.text_column,
+            key_column=source.key_column,
+            libraries=identity.libraries("datasets", "pandas"),
+        )
     return section
-
-
-def _public(source: Source) -> dict[str, str]:
-    return {
-        "name": source.name,
-        "kind": source.kind,
-        "language": source.language,
-        "licence": source.licence,
-    }
 
 
 def _plan(
@@ -102,17 +97,15 @@ def _plan(
     return parts
 
 
-def _facts(
-    receipts: list[Receipt], url: str, *, recipe_sources: list[dict[str, str]]
-) -> dict[str, Any]:
-    """Assert conservation and that ids are unique, and describe the sources."""
+def _facts(receipts: list[Receipt], url: str) -> dict[str, Any]:
+    """Assert conservation and that ids are unique."""
     for receipt in receipts:
         counts = receipt.counts
         skipped = sum(n for name, n in counts.items() if name.startswith("num_skipped_"))
         rejected = sum(n for name, n in counts.items() if name.startswith("num_rejected_"))
         assert counts["num_records"] == counts["num_documents"] + skipped + rejected, receipt.name
     _refuse_collisions(receipts, url)
-    return {"sources": recipe_sources}
+    return {}
 
 
 def _refuse_collisions(receipts: list[Receipt], url: str) -> None:

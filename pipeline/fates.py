@@ -248,7 +248,9 @@ def cluster(members: Members, pairs: pa.Table, *, near_duplicate: Fraction) -> p
     node_at = np.searchsorted(members.ids, node_of)
     jaccard = np.where(nearest[node_at] > 0, nearest[node_at], np.nan)
     has_twin = members.passes & (exact_best != members.ids)
-    jaccard[has_twin] = 1.0
+    _, exact_group = np.unique(node_of, return_inverse=True)
+    passing = np.bincount(exact_group, weights=members.passes)[exact_group]
+    jaccard[passing - members.passes >= 1] = 1.0
     _, inverse = np.unique(label, return_inverse=True)
     size = np.bincount(inverse, weights=members.passes)[inverse] if len(inverse) else inverse
     return pa.table(

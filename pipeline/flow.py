@@ -298,6 +298,10 @@ def _commit(stage: Stage, url: str) -> Manifest:
         counts=sets.sum_counts(receipts),
         parts=tuple(receipts),
         facts=stage.facts(receipts, url),
+        files={
+            name: sets.File(num_bytes=len(data), sha256=identity.digest(data))
+            for name, data in sorted(stage.extra_files.items())
+        },
     )
     storage.write_bytes(storage.join(url, sets.MANIFEST), manifest.to_bytes())
     return manifest

@@ -32,8 +32,8 @@ def candidates(keys: U64, exact: U64, ids: U64) -> tuple[U64, U64, U64]:
 
     Returns:
         a, b and group, uint64 [M] each: a < b. Group is 0 for a plain pair. Pairs of a giant
-        bucket share a group other than 0: its members are verified as a repeated star, so their
-        number is linear in the bucket's size (see `verify_group`).
+        bucket share a group other than 0: they are as many as the bucket has members, and it is
+        verified as a repeated star (see `verify_group`).
     """
     if not len(keys):
         return keys, keys, keys
@@ -93,7 +93,9 @@ def verify_group(
     """Verify a giant bucket as a star over its members in id order, repeated.
 
     The smallest id is compared with all others; those that do not match it are compared with the
-    smallest among them, and so on, until everyone has matched someone or stands alone.
+    smallest among them, and so on, until everyone has matched someone or stands alone. A bucket
+    of copies takes one round; one whose members only look alike takes as many as it has members.
+    Two members that match the same hub are not compared with each other.
     """
     found = []
     left = sorted(members)

@@ -17,8 +17,6 @@ from pipeline import dump, raw_form
 from pipeline.recipe import Source
 
 _CHUNK_BYTES = 1 << 20
-_BZ2_HEAD_BYTES = 1 << 20
-"""Holds the first block of any bz2 file, which is at most 900 kB before compression."""
 SPLIT_BYTES = {"bz2": 8 << 20, "xml": 64 << 20}
 """About how much of a raw file one worker reads; part of the plan's version."""
 PLAN_VERSION = 1

@@ -107,8 +107,9 @@ class Fates:
 class Tokenizer:
     """A tokenizer trained on a sample, or one that is pinned."""
 
-    kind: Literal["bpe", "wordpiece"] = "bpe"
-    """bpe: byte-level BPE. wordpiece: as BERT's, cased."""
+    kind: Literal["bpe"] = "bpe"
+    """bpe: byte-level BPE. A WordPiece tokenizer can be pinned, but not trained: the trainer's
+    result differs from run to run."""
     vocabulary: int = 32768
     """Entries, special tokens included: a multiple of 64."""
     sample_mb: int = 512

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from corpus import storage
 from pipeline import clean, dump, plan, wikitext
 
@@ -169,7 +171,8 @@ def read_dataset(split: plan.Split, section: dict[str, Any]) -> Iterator[Record]
         )
         for number, row in enumerate(rows):
             yield _dataset_record(dict(row), number, split=split, section=section)
-    except DatasetGenerationError as error:
+    # Streaming, `datasets` lets Arrow's own error through, and an empty file ends its generator.
+    except (DatasetGenerationError, pa.ArrowInvalid, RuntimeError) as error:
         raise ValueError(f"{split.url}: cannot be read as {split.form}: {error}") from error
 
 

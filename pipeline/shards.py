@@ -47,6 +47,12 @@ def stage(
         "bin_mb": config.bin_mb,
         "target_rate": config.target_rate,
         "seed": config.seed,
+        # The manifest and the card say these, so they are part of what the set is.
+        "corpus": recipe.name,
+        "sources": {
+            source.name: {"licence": source.licence, "language": source.language}
+            for source in recipe.source
+        },
     }
     libraries = identity.libraries("tokenizers", "pyarrow")
     what = identify(
@@ -185,6 +191,8 @@ def write_tokens(part: Part, output: Output) -> None:
     """Encode the kept documents of one part and cut them for each row length."""
     inputs = part.inputs
     encoder = tokenizer.load(storage.read_bytes(inputs["tokenizer"]))
+    # "[SEP]" in an article is five characters, not the end of a piece.
+    encoder.encode_special_tokens = True
     cls_id, sep_id = inputs["special"]["[CLS]"], inputs["special"]["[SEP]"]
     layout = {tuple(entry): number for number, entry in enumerate(inputs["layout"])}
     lengths = sorted({length for length, _, _ in inputs["layout"]})

@@ -1,6 +1,5 @@
 """The stages in order: each is made from those before it, unless it is finished."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,8 +9,6 @@ from corpus.sets import Manifest
 from pipeline import documents, fates, flow, matches, measures, plan, shards, tokenizer
 from pipeline.recipe import Recipe
 from pipeline.runner import Runner
-
-log = logging.getLogger(__name__)
 
 FOLDERS = {
     "documents": "documents",
@@ -82,7 +79,29 @@ def run(
             say(made[-1])
             if command == upto:
                 return made
+            if command == "fates":
+                _refuse_nothing_kept(manifest)
     raise ValueError(f"unknown stage {upto!r}; stages: {', '.join(FOLDERS)}")
+
+
+def _refuse_nothing_kept(decided: Manifest) -> None:
+    """Check that there is text to train on.
+
+    Raises:
+        ValueError: every document was dropped or held out; the message names the main reasons.
+    """
+    counts = {
+        name.removeprefix("num_documents "): number
+        for name, number in decided.counts.items()
+        if name.startswith("num_documents ") and not name.endswith(" in")
+    }
+    if not any(name.endswith("kept train") for name in counts):
+        most = sorted(counts.items(), key=lambda entry: -entry[1])[:3]
+        reasons = ", ".join(f"{name}: {number:,}" for name, number in most)
+        raise ValueError(
+            f"no document is left to train on ({reasons or 'the input has none'}); "
+            "see `make report`, and loosen the rules or give more text"
+        )
 
 
 def _stage(

@@ -140,7 +140,7 @@ def train(part: Part, output: Output) -> None:
                 num_chars[source] = num_chars.get(source, 0) + len(text)
                 yield text
 
-    tokenizer, trainer = _untrained(section["kind"], vocabulary=section["vocabulary"])
+    tokenizer, trainer = _untrained(vocabulary=section["vocabulary"])
     tokenizer.train_from_iterator(sample(), trainer)
     if tokenizer.get_vocab_size() < section["vocabulary"]:
         raise ValueError(
@@ -169,28 +169,20 @@ def _added_tokens() -> list[AddedToken]:
     ]
 
 
-def _untrained(kind: str, *, vocabulary: int) -> tuple[Tokenizer, Any]:
-    if kind == "bpe":
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore[reportAttributeAccessIssue]
-        tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary,
-            special_tokens=_added_tokens(),
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-    else:
-        tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # pyright: ignore[reportAttributeAccessIssue]
-        tokenizer.decoder = decoders.WordPiece()  # pyright: ignore[reportAttributeAccessIssue]
-        trainer = trainers.WordPieceTrainer(
-            vocab_size=vocabulary, special_tokens=_added_tokens(), show_progress=False
-        )
+def _untrained(*, vocabulary: int) -> tuple[Tokenizer, trainers.BpeTrainer]:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
     tokenizer.post_processor = processors.TemplateProcessing(  # pyright: ignore[reportAttributeAccessIssue]
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B [SEP]",
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=_added_tokens(),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     return tokenizer, trainer
 
@@ -230,7 +222,8 @@ def pinned(path: str) -> Stage:
         raise ValueError(f"tokenizer.path {path}: {error}") from error
     special = special_tokens(tokenizer, path=path)
     facts = {
-        "vocabulary": tokenizer.get_vocab_size(),
+        # Ids may have gaps, and every table is as long as the largest id asks for.
+        "vocabulary": max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1,
         "special_tokens": {name: tokenizer.token_to_id(own) for name, own in special.items()},
         "tokenizer_digest": identity.digest(found["tokenizer.json"]),
     }

@@ -22,7 +22,7 @@ from pipeline.__main__ import main as pipeline
 from pipeline.stages import FOLDERS
 
 STAGES = list(FOLDERS.values())
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 120
 
 
 def poll(is_so: Callable[[], bool], *, seconds: float, what: str) -> None:

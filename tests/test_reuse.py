@@ -212,3 +212,62 @@ def test_a_manifest_tells_no_path_time_or_machine(world):
         text = path.read_text()
         assert str(folder) not in text
         assert "host" not in json.loads(text)
+
+
+def test_a_changed_licence_is_in_the_card_and_costs_no_text_stage(world, write_recipe):
+    folder, run = world
+    run("shards")
+    before = sets.read_corpus(str(folder / "data"), "test")
+    recipe = write_recipe(folder / "licence.toml", [folder / "one.xml.bz2"])
+    recipe.write_text(
+        recipe.read_text().replace('kind = "wiki', 'licence = "CC0-1.0"\nkind = "wiki')
+    )
+    assert made(run("shards", recipe)) == ["shards"]
+    after = sets.read_corpus(str(folder / "data"), "test")
+    assert {stage for stage in before if before[stage] != after[stage]} == {"shards"}
+    url = folder / "data/shards" / after["shards"]
+    assert "CC0-1.0" in (url / "README.md").read_text()
+    old = inodes(folder / "data/shards" / before["shards"])
+    new = inodes(url)
+    assert all(new[name] == old[name] for name in old if name.endswith(".arrow"))
+
+
+def test_verify_finds_a_damaged_tokenizer_and_rows_refuse_it(world, command, tmp_path):
+    folder, run = world
+    run("shards")
+    pointers = sets.read_corpus(str(folder / "data"), "test")
+    copy = tmp_path / "set"
+    shutil.copytree(folder / "data/shards" / pointers["shards"], copy)
+    path = copy / "tokenizer" / "tokenizer.json"
+    path.write_bytes(path.read_bytes().replace(b"[MASK]", b"[MUSK]"))
+    done = command("corpus", "verify", copy)
+    assert done.returncode == 1
+    assert "tokenizer.json: sha256" in done.stdout
+    with pytest.raises(ValueError, match="not the tokenizer that these rows were encoded with"):
+        ShardSet.open(str(copy)).tokenizer_files()
+
+
+def test_gc_keeps_the_parents_of_a_set_in_use(world, write_recipe, tmp_path):
+    folder, run = world
+    run("shards")
+    data = folder / "data"
+    before = sets.read_corpus(str(data), "test")
+    stricter = write_recipe(tmp_path / "strict.toml", [folder / "one.xml.bz2"], near_duplicate=0.9)
+    run("fates", stricter)  # the shards still pointed at were made from other fates
+    after = sets.read_corpus(str(data), "test")
+    assert after["fates"] != before["fates"]
+    assert after["shards"] == before["shards"]
+    kept = {(kept.stage, kept.id): kept.used_by for kept in keep.survey(str(data))}
+    assert kept["fates", before["fates"]] == ("a parent",)
+    assert not {before["fates"], after["fates"]} & {kept.id for kept in keep.prunable(str(data))}
+
+
+def test_a_corpus_of_which_nothing_is_left_is_refused_with_the_reasons(
+    world, write_recipe, command, tmp_path
+):
+    folder, _ = world
+    recipe = write_recipe(tmp_path / "r.toml", [folder / "two.xml"], rules="min_words = 100000")
+    done = command("pipeline", "shards", "--recipe", recipe, "--data", tmp_path / "data")
+    assert done.returncode == 2
+    assert "no document is left to train on (wiki dropped min_words: 15" in done.stderr
+    assert not (tmp_path / "data" / "shards").exists()

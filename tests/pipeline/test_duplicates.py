@@ -173,6 +173,14 @@ def test_the_survivor_is_the_first_by_priority_then_key_then_id():
     assert {row["size"] for row in found.values()} == {3}
 
 
+def test_the_survivor_of_equal_documents_is_as_near_to_them_as_they_to_it():
+    found = clusters([(1, True, 0, 5), (2, True, 0, 5)], [(1, 2, "exact", 1, 1)])
+    assert [row["jaccard"] for row in found.values()] == [1.0, 1.0]
+    assert [row["is_exact"] for row in found.values()] == [False, True]
+    alone = clusters([(1, True, 0, 5), (2, False, 0, 5)], [(1, 2, "exact", 1, 1)])
+    assert alone[1]["jaccard"] is None or np.isnan(alone[1]["jaccard"])
+
+
 def test_a_document_that_fails_a_rule_takes_nobody_with_it():
     found = clusters(
         [(1, True, 0, 1), (2, False, 0, 2), (3, True, 0, 3)],

@@ -3,6 +3,8 @@
 import random
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ def trained(request) -> Tokenizer:
     rng = random.Random(1)
     words = ["river", "stone", "bridge", "harvest", "engine", "and", "the", "of"]
     texts = [" ".join(rng.choice(words) for _ in range(30)) + ". " for _ in range(50)]
-    fresh, trainer = tokenizer._untrained("bpe", vocabulary=320)
+    fresh, trainer = tokenizer._untrained(vocabulary=320)
     fresh.train_from_iterator(islice(texts, 50), trainer)
     return fresh
 
@@ -56,7 +58,7 @@ def test_a_long_document_is_cut_at_ends_of_sentences(trained):
 def test_encoding_decodes_back(texts):
     from tokenizers import models  # a byte-level model without merges: every text is known
 
-    fresh, _ = tokenizer._untrained("bpe", vocabulary=320)
+    fresh, _ = tokenizer._untrained(vocabulary=320)
     from tokenizers.pre_tokenizers import ByteLevel
 
     alphabet = {token: i for i, token in enumerate(sorted(ByteLevel.alphabet()))}
@@ -76,3 +78,34 @@ def test_the_trained_tokenizer_loads_with_its_special_tokens(trained, tmp_path):
     assert masked.ids.count(4) == 1
     assert "Ġ" not in masked.tokens
     assert [again.token_to_id(name) for name in tokenizer.SPECIAL_TOKENS] == [0, 1, 2, 3, 4]
+
+
+def test_a_special_token_in_the_text_is_text(trained, tmp_path):
+    from pipeline import shards
+    from pipeline.flow import Output, Part
+
+    text = "The river [SEP] and the [MASK] stone of [PAD] the bridge."
+    documents, fates = tmp_path / "d.parquet", tmp_path / "f.parquet"
+    pq.write_table(pa.table({"id": [1], "key": ["1"], "title": ["t"], "text": [text]}), documents)
+    pq.write_table(pa.table({"id": [1], "subset": ["train"]}), fates)
+    (tmp_path / "tokenizer.json").write_bytes(tokenizer.files(trained)["tokenizer.json"])
+    part = Part(
+        name="p",
+        fingerprint="0",
+        inputs={
+            "documents": str(documents),
+            "fates": str(fates),
+            "tokenizer": str(tmp_path / "tokenizer.json"),
+            "special": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4},
+            "seed": 0,
+            "source": "wiki",
+            "bins": {"train": 1},
+            "layout": [[128, "train", 0]],
+        },
+    )
+    shards.write_tokens(part, Output(url=str(tmp_path / "out")))
+    rows = pa.ipc.open_file(str(tmp_path / "out" / "p.arrow")).read_all()
+    ids = rows["ids"][0].as_py()
+    assert (ids[0], ids[-1]) == (2, 3)
+    assert not {0, 1, 2, 3, 4} & set(ids[1:-1])
+    assert trained.decode(ids[1:-1]) == text
