@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from corpus import storage
+
 if TYPE_CHECKING:
     from train.session import Session
 
@@ -28,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("train").setLevel(logging.INFO)
     try:
         return parsed.command(parsed, list(arguments or sys.argv[1:]))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, *storage.client_errors()) as error:
         rank = os.environ.get("RANK", "0")
         print("error: " + (f"rank {rank}: " if rank != "0" else "") + str(error), file=sys.stderr)
         return 2
@@ -211,11 +213,11 @@ def _verify(parsed: argparse.Namespace, _: list[str]) -> int:
         found = saved.verify(path)
         faults += found
         print(f"{path}: {'damaged' if found else 'whole'}")
-    length = run.session.recipe.data.row_length
-    for source in run.session.stream.mixture.sources:
-        for subset in ("train", "held_out"):
-            run.session.shards.rows(source, subset, length, verify_digests=True)
-            print(f"{run.session.shards.url}: {source} {subset} rows of {length} tokens: whole")
+    shards, length = run.session.shards, run.session.recipe.data.row_length
+    there = {(shard.source, shard.subset) for shard in shards.shards if shard.row_length == length}
+    for source, subset in sorted(there):
+        shards.rows(source, subset, length, verify_digests=True)
+        print(f"{shards.url}: {source} {subset} rows of {length} tokens: whole")
     if faults:
         raise ValueError("; ".join(faults) + "; remove the damaged folder and run `fit` again")
     return 0

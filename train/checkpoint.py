@@ -115,11 +115,18 @@ def write(run: Path, state: saved.State, tensors: Tensors, *, keep: int) -> Path
     if attempt.exists():
         shutil.rmtree(attempt)
     attempt.mkdir()
-    save_file(tensors.weights, attempt / "weights.safetensors", metadata={"format": "pt"})
     flat = {
         f"{m}/{key}": value for m, part in tensors.moments.items() for key, value in part.items()
     }
-    save_file(flat, attempt / "moments.safetensors")
+    try:
+        save_file(tensors.weights, attempt / "weights.safetensors", metadata={"format": "pt"})
+        save_file(flat, attempt / "moments.safetensors")
+    except SafetensorError as error:
+        shutil.rmtree(attempt)
+        raise ValueError(
+            f"{attempt}: the checkpoint cannot be written: {error}; make room and run the same "
+            "command again: it continues from the checkpoint before"
+        ) from error
     _write_json(attempt / "state.json", asdict(state))
     digests = {path.name: saved.digest(path) for path in sorted(attempt.iterdir())}
     _write_json(attempt / saved.COMPLETE, digests)
@@ -132,6 +139,10 @@ def write(run: Path, state: saved.State, tensors: Tensors, *, keep: int) -> Path
     attempt.rename(target)
     _sync(folder)
     storage.write_bytes(str(folder / "latest"), name.encode())
+    # A later checkpoint than this one was damaged, or the run would have gone on from it.
+    for later in saved.finished(run):
+        if later.name > target.name:
+            shutil.rmtree(later)
     for old in saved.finished(run)[:-keep]:
         shutil.rmtree(old)
     return target

@@ -54,14 +54,56 @@ class Difference:
     standard_error: float
 
 
-def held_out(session: "Session") -> Iterator[tuple[int, Batch]]:
-    """Yield (source, batch) over all held-out rows, masked at the stored targets.
+def measured(session: "Session") -> list[str]:
+    """Return the sources that have held-out rows; a small one may have none.
 
     Raises:
-        ValueError: the shards hold no held-out rows of some source.
+        ValueError: none has.
     """
     length = session.recipe.data.row_length
+    found = {
+        shard.source
+        for shard in session.shards.shards
+        if (shard.subset, shard.row_length) == ("held_out", length)
+    }
+    names = [name for name in session.stream.mixture.sources if name in found]
+    if not names:
+        raise ValueError(
+            f"{session.shards.url}: no held-out documents to measure on; raise fates.held_out in "
+            "the corpus recipe and run `make shards`"
+        )
+    return names
+
+
+def some_text(session: "Session") -> Batch:
+    """Return a batch of the first rows there are: held out, or for want of them trained on."""
+    length = session.recipe.data.row_length
+    first = min(
+        (shard for shard in session.shards.shards if shard.row_length == length),
+        key=lambda shard: (shard.subset != "held_out", shard.name),
+    )
+    rows = session.shards.rows(first.source, first.subset, length)
+    indices = np.arange(min(_ROWS, rows.num_rows))
+    part = rows.take(indices)
+    input_ids = part.input_ids.astype(np.int64)
+    return Batch(
+        indices=indices.astype(np.uint64),
+        input_ids=input_ids,
+        piece_ends=part.piece_ends,
+        piece_rows=part.piece_rows,
+        piece_documents=part.piece_documents,
+        shown_ids=input_ids,
+        targets=np.zeros(input_ids.shape, dtype=np.bool_),
+    )
+
+
+def held_out(session: "Session") -> Iterator[tuple[int, Batch]]:
+    """Yield (source, batch) over all held-out rows, masked at the stored targets."""
+    length = session.recipe.data.row_length
+    names = measured(session)
     for number, name in enumerate(session.stream.mixture.sources):
+        if name not in names:
+            continue
         rows = session.shards.rows(name, "held_out", length)
         for start in range(0, rows.num_rows, _ROWS):
             indices = np.arange(start, min(start + _ROWS, rows.num_rows))
@@ -90,7 +132,7 @@ def ask(session: "Session", model: "MaskedModel", *, device: torch.device | str)
     length = session.recipe.data.row_length
     total = sum(
         shard.num_rows
-        for name in session.stream.mixture.sources
+        for name in measured(session)
         for shard in session.shards.select(source=name, subset="held_out", row_length=length)
     )
     done = 0
@@ -154,7 +196,10 @@ def evaluate(
         return {"difference": found.difference, "standard_error": found.standard_error}
 
     sources = {}
+    names = measured(session)
     for number, name in enumerate(session.stream.mixture.sources):
+        if name not in names:
+            continue
         where = asked.sources == number
         sources[name] = {
             "num_targets": int(where.sum()),
@@ -179,6 +224,9 @@ def evaluate(
         "versus_unigram": versus(counted.unigram),
         "versus_bigram": versus(counted.bigram),
         "sources": sources,
+        "sources_without_held_out": [
+            name for name in session.stream.mixture.sources if name not in names
+        ],
         "documents": _by_document(asked, counted),
     }
 

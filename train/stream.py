@@ -7,9 +7,9 @@ order, or which of their tokens are hidden.
 Shapes: B rows, L tokens of a row, N pieces.
 """
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from corpus import keyed
 from train import order
 from train.mask import MaskConfig, Vocabulary, choose_targets, hide
-from train.mixture import Mixture, mixture
+from train.mixture import PERIOD, Mixture, mixture
+
+_STEPS_AHEAD = 4
 
 
 class RowBatch(Protocol):
@@ -200,7 +202,12 @@ class Stream:
 
 def weights_or_sizes(weights: Mapping[str, float] | None, rows: Mapping[str, Rows]) -> Mixture:
     """Interleave by the recipe's shares, or by the sources' sizes when it names none."""
-    return mixture(weights or {name: part.num_rows for name, part in rows.items()})
+    if not weights:
+        # A source too small for its share of a period still gets a row or two of each.
+        least = 2 * sum(part.num_rows for part in rows.values()) / PERIOD
+        weights = {name: max(part.num_rows, least) for name, part in rows.items()}
+    # By name, so that the order of a table's entries, which TOML does not keep, decides nothing.
+    return mixture(dict(sorted(weights.items())))
 
 
 def prefetch(
@@ -211,41 +218,23 @@ def prefetch(
     One thread and no worker processes: passing batches between processes costs four times what
     making them does (see the loader measurements in CHANGELOG, Decisions).
     """
-    ready: queue.Queue[tuple[int, list[Batch]] | BaseException | None] = queue.Queue(maxsize=4)
-    stopped = threading.Event()
-
-    def put(entry: tuple[int, list[Batch]] | BaseException | None) -> None:
-        while not stopped.is_set():
-            try:
-                ready.put(entry, timeout=0.2)
-            except queue.Full:
-                continue
-            return
-
-    def work() -> None:
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stream") as pool:
+        ahead: deque[Future[list[Batch]]] = deque()
+        begun = first_step
         try:
             for step in range(first_step, stream.num_steps):
-                if stopped.is_set():
-                    return
-                put(
-                    (
-                        step,
-                        stream.step(
-                            step, rank=rank, world_size=world_size, micro_batches=micro_batches
-                        ),
+                while begun < stream.num_steps and len(ahead) < _STEPS_AHEAD:
+                    ahead.append(
+                        pool.submit(
+                            stream.step,
+                            begun,
+                            rank=rank,
+                            world_size=world_size,
+                            micro_batches=micro_batches,
+                        )
                     )
-                )
-            put(None)
-        except (OSError, ValueError, AssertionError, IndexError) as error:
-            put(error)
-
-    thread = threading.Thread(target=work, name="stream", daemon=True)
-    thread.start()
-    try:
-        while (entry := ready.get()) is not None:
-            if isinstance(entry, BaseException):
-                raise entry
-            yield entry
-    finally:
-        stopped.set()
-        thread.join()
+                    begun += 1
+                # Whatever went wrong in the thread is raised here.
+                yield step, ahead.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
