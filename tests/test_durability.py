@@ -328,7 +328,7 @@ def test_gc_keeps_what_is_used_and_removes_the_rest_once(
     recipe = write_recipe(
         tmp_path / "new.toml", unbroken.dumps, near_duplicate=0.9, row_lengths="32, 64"
     )
-    assert pipeline(["fates", "--recipe", str(recipe), "--data", str(data)]) == 0
+    assert pipeline(["shards", "--recipe", str(recipe), "--data", str(data)]) == 0
     before = shard_digests(data)
     pointers = sets.read_corpus(str(data), "test")
     (old_fates,) = (path for path in (data / "fates").iterdir() if path.name != pointers["fates"])
@@ -336,8 +336,12 @@ def test_gc_keeps_what_is_used_and_removes_the_rest_once(
     (unfinished / "receipts").mkdir(parents=True)
     (unfinished / "part.parquet").write_bytes(b"half")
     with lock.using(str(old_fates)):
-        assert [kept.url for kept in keep.prune(str(data))] == [str(unfinished)]
-    assert shard_digests(data) == before
+        gone = {kept.url for kept in keep.prune(str(data))}
+    assert str(unfinished) in gone
+    assert str(old_fates) not in gone
+    assert not {str(data / stage / set_id) for stage, set_id in pointers.items()} & gone
+    after = shard_digests(data)
+    assert {name: before[name] for name in after} == after
     capsys.readouterr()
     assert corpus(["gc", "--data", str(data)]) == 0
     assert "would be removed" in capsys.readouterr().out
