@@ -16,6 +16,11 @@ DOCUMENTS = pa.schema(
         pa.field("source", pa.string(), nullable=False),
         pa.field("key", pa.string(), nullable=False),  # the native key: page id, row number
         pa.field("title", pa.string(), nullable=False),
+        # What the input says of the document; empty where it says nothing.
+        pa.field("author", pa.string(), nullable=False),
+        pa.field("date", pa.string(), nullable=False),  # ISO 8601 date, or a year
+        pa.field("url", pa.string(), nullable=False),
+        pa.field("language", pa.string(), nullable=False),  # a hint, ISO 639 or BCP 47
         pa.field("text", pa.string(), nullable=False),
         pa.field("num_raw_bytes", pa.int64(), nullable=False),  # before extraction
     ]
@@ -25,9 +30,11 @@ DOCUMENTS = pa.schema(
 REJECTS = pa.schema(
     [
         pa.field("source", pa.string(), nullable=False),
+        pa.field("file", pa.string(), nullable=False),  # sha256 of the raw file, see digests.json
+        pa.field("member", pa.string(), nullable=False),  # name inside an archive
         pa.field("key", pa.string(), nullable=False),
         pa.field("title", pa.string(), nullable=False),
-        pa.field("offset", pa.int64(), nullable=False),  # bytes into the decompressed split
+        pa.field("offset", pa.int64(), nullable=False),  # bytes into the decompressed file
         pa.field("num_raw_bytes", pa.int64(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
     ]

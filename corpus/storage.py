@@ -246,6 +246,14 @@ def glob(pattern: str) -> list[str]:
     return sorted(scheme + entry if scheme else entry for entry in found)
 
 
+def files(pattern: str) -> list[str]:
+    """Return the sorted files that match a pattern; a folder stands for all files below it."""
+    found = glob(pattern)
+    if found or any(mark in pattern for mark in "*?["):
+        return found
+    return glob(join(pattern, "**"))
+
+
 def link(source: str, target: str) -> None:
     """Make `target` the same file as `source` without copying where the storage can.
 

@@ -5,9 +5,8 @@ a redirect, no text); a record that cannot be read becomes a row of the rejects.
 documents + skipped + rejected.
 """
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,10 +16,11 @@ import pyarrow.parquet as pq
 
 from corpus import identity, schemas, sets, storage
 from corpus.sets import Receipt
-from pipeline import clean, plan, records, wikitext
+from pipeline import plan, readers
 from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
-from pipeline.recipe import Recipe, Source
+from pipeline.recipe import Recipe
 from pipeline.records import Record
+from pipeline.split import RawFile, Split, from_json, to_json
 
 VERSION = 1
 """Of extraction; raise it with every change of output (CHANGELOG says what stays valid)."""
@@ -29,14 +29,14 @@ _BATCH_CHARS = 16 << 20
 """Text held at once before it is written as a row group."""
 
 
-def stage(recipe: Recipe, files: Sequence[plan.RawFile]) -> Stage:
+def stage(recipe: Recipe, files: Sequence[RawFile]) -> Stage:
     """Return the stage for a recipe's raw files."""
-    sections = {source.name: _section(source) for source in recipe.source}
+    sections = {source.name: readers.section(source) for source in recipe.source}
     splits = plan.splits(files)
     what = identify(
         section=sections,
         version=VERSION,
-        libraries=_libraries(),
+        libraries=readers.libraries(),
         parents={f"{file.source} {file.sha256}": file.form for file in files},
     )
     return Stage(
@@ -45,7 +45,7 @@ def stage(recipe: Recipe, files: Sequence[plan.RawFile]) -> Stage:
         steps=[
             Step(
                 name="parts",
-                plan=partial(_plan, splits=[asdict(split) for split in splits], sections=sections),
+                plan=partial(_plan, splits=[to_json(split) for split in splits], sections=sections),
                 work=extract,
             )
         ],
@@ -54,32 +54,10 @@ def stage(recipe: Recipe, files: Sequence[plan.RawFile]) -> Stage:
     )
 
 
-def _libraries() -> dict[str, str]:
-    # Python carries the Unicode tables that normalization and character classes come from.
-    return {
-        **identity.libraries("ftfy", "pyarrow"),
-        "unicode": unicodedata.unidata_version,
-    }
-
-
-def _section(source: Source) -> dict[str, Any]:
-    """Return what of a source its documents depend on."""
-    section: dict[str, Any] = {"kind": source.kind, "clean": clean.CLEAN_VERSION}
-    if source.kind == "wikipedia":
-        section["wikitext"] = wikitext.WIKITEXT_VERSION
-    if source.kind == "dataset":
-        section.update(
-            text_column=source.text_column,
-            key_column=source.key_column,
-            libraries=identity.libraries("datasets", "pandas"),
-        )
-    return section
-
-
 def _plan(
     receipts: Receipts, *, splits: list[dict[str, Any]], sections: dict[str, Any]
 ) -> list[Part]:
-    libraries = _libraries()
+    libraries = readers.libraries()
     parts = []
     for split in splits:
         content = {name: split[name] for name in ("source", "sha256", "form", "start", "end")}
@@ -105,7 +83,13 @@ def _facts(receipts: list[Receipt], url: str) -> dict[str, Any]:
         rejected = sum(n for name, n in counts.items() if name.startswith("num_rejected_"))
         assert counts["num_records"] == counts["num_documents"] + skipped + rejected, receipt.name
     _refuse_collisions(receipts, url)
-    return {}
+    num_timeouts = sum(receipt.counts.get("num_rejected_timeout", 0) for receipt in receipts)
+    if not num_timeouts:
+        return {}
+    return {
+        "determinism": f"{num_timeouts} records were given up by the clock (see rejects/), so "
+        "another run may keep other records: the same bytes are not promised for this set"
+    }
 
 
 def _refuse_collisions(receipts: list[Receipt], url: str) -> None:
@@ -148,9 +132,9 @@ class _Bytes:
 
 def extract(part: Part, output: Output) -> None:
     """Read one split and write its documents and rejects."""
-    split = plan.Split(**part.inputs["split"])
+    split = from_json(part.inputs["split"])
     section = part.inputs["section"]
-    found = records.read(split, section)
+    found = readers.read(split, section)
     rejects: list[dict[str, Any]] = []
     ends: list[int] = []
     output.count(num_records=0, num_documents=0, num_raw_bytes=0, num_bytes=0)
@@ -171,7 +155,7 @@ def extract(part: Part, output: Output) -> None:
 def _batches(
     found: Iterable[Record],
     *,
-    split: plan.Split,
+    split: Split,
     output: Output,
     rejects: list[dict[str, Any]],
 ) -> Iterator[pa.Table]:
@@ -180,7 +164,7 @@ def _batches(
     num_chars = 0
     for record in found:
         output.count(num_records=1, num_raw_bytes=record.num_raw_bytes)
-        output.count(**{f"num_removed_{kind}_chars": num for kind, num in record.removed})
+        output.count(**{f"removed_{kind}_bytes": num for kind, num in record.removed})
         if record.rejected:
             output.count(**{f"num_rejected_{record.rejected}": 1})
             rejects.append(_reject(record, split))
@@ -198,20 +182,26 @@ def _batches(
         yield pa.Table.from_pylist(rows, schema=schemas.DOCUMENTS)
 
 
-def _row(record: Record, split: plan.Split) -> dict[str, Any]:
+def _row(record: Record, split: Split) -> dict[str, Any]:
     return {
         "id": identity.document_id(split.source, record.key),
         "source": split.source,
         "key": record.key,
         "title": record.title,
+        "author": record.author,
+        "date": record.date,
+        "url": record.url,
+        "language": record.language,
         "text": record.text,
         "num_raw_bytes": record.num_raw_bytes,
     }
 
 
-def _reject(record: Record, split: plan.Split) -> dict[str, Any]:
+def _reject(record: Record, split: Split) -> dict[str, Any]:
     return {
         "source": split.source,
+        "file": record.file or split.sha256,
+        "member": record.member,
         "key": record.key,
         "title": record.title,
         "offset": record.offset,

@@ -6,51 +6,27 @@ alone, and are ordered by source and digest, never by path or listing.
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from corpus import identity, storage
 from corpus.progress import Progress
-from pipeline import dump, raw_form
+from pipeline.readers import READERS
 from pipeline.recipe import Source
+from pipeline.split import RawFile, Split, cut, group
 
 _CHUNK_BYTES = 1 << 20
-SPLIT_BYTES = {"bz2": 8 << 20, "xml": 64 << 20}
-"""About how much of a raw file one worker reads; part of the plan's version."""
-PLAN_VERSION = 1
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RawFile:
-    """One raw file as the plan knows it."""
-
-    source: str
-    url: str
-    num_bytes: int
-    sha256: str
-    form: str
-    """bz2, gz or xml for dumps; parquet, json or arrow for dataset files."""
-    cuts: tuple[int, ...]
-    """Byte offsets where splits begin; the first is 0."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Split:
-    """The bytes from `start` to before `end` of one raw file."""
-
-    source: str
-    url: str
-    sha256: str
-    form: str
-    start: int
-    end: int
-    is_last: bool
+_SMALL_BYTES = 4 << 20
+"""Below this a file may share a split with others of its source."""
+_GROUP_BYTES = 16 << 20
+PLAN_VERSION = 2
+"""Of forms and cuts; raise it when what is remembered of a raw file has to be found anew."""
 
 
 def find(sources: Sequence[Source]) -> list[tuple[Source, str]]:
-    """Expand the patterns of all sources.
+    """Expand the patterns of all sources; a folder stands for all files below it.
 
     Raises:
         ValueError: a pattern matches nothing.
@@ -58,7 +34,7 @@ def find(sources: Sequence[Source]) -> list[tuple[Source, str]]:
     found: list[tuple[Source, str]] = []
     for source in sources:
         for pattern in source.paths:
-            urls = storage.glob(pattern)
+            urls = storage.files(pattern)
             if not urls:
                 raise ValueError(
                     f"source {source.name!r}: {pattern}: no such file; check `paths` of the corpus "
@@ -94,6 +70,7 @@ def raw_files(
             files.append(
                 RawFile(
                     source=source.name,
+                    kind=source.kind,
                     url=url,
                     num_bytes=known["num_bytes"],
                     sha256=known["sha256"],
@@ -117,22 +94,16 @@ def sum_bytes(files: Sequence[RawFile]) -> int:
 
 
 def splits(files: Sequence[RawFile]) -> list[Split]:
-    """Cut raw files into splits, in the order of the files."""
+    """Cut raw files into splits, and group small ones: by source, then by content."""
     result: list[Split] = []
-    for file in files:
-        ends = (*file.cuts[1:], file.num_bytes)
-        result.extend(
-            Split(
-                source=file.source,
-                url=file.url,
-                sha256=file.sha256,
-                form=file.form,
-                start=start,
-                end=end,
-                is_last=end == file.num_bytes,
-            )
-            for start, end in zip(file.cuts, ends, strict=True)
-        )
+    for _, of_source in itertools.groupby(files, key=lambda file: file.source):
+        own = list(of_source)
+        small = [
+            file for file in own if READERS[file.kind].is_grouped and file.num_bytes < _SMALL_BYTES
+        ]
+        result.extend(piece for file in own if file not in small for piece in cut(file))
+        if small:
+            result.extend(group(small, group_bytes=_GROUP_BYTES))
     return result
 
 
@@ -188,38 +159,12 @@ def _read(source: Source, url: str, progress: Progress, before: int) -> dict[str
                 progress.update(before + num_bytes)
                 yield chunk
 
-    is_dump = source.kind != "dataset"
-    form = raw_form.dump_form(url) if is_dump else raw_form.dataset_form(url)
-    cuts = [0]
-    if form == "bz2":
-        starts = dump.stream_starts(chunks())
-        cuts = _group(starts, size=SPLIT_BYTES["bz2"])
-        raw_form.check_bz2_end(url, starts, num_bytes)
-    elif form == "gz":
-        raw_form.check_gz(url, chunks())
-    else:
-        for _ in chunks():
-            pass
-        if form == "xml":
-            cuts = list(range(0, max(num_bytes, 1), SPLIT_BYTES["xml"]))
-            raw_form.check_xml_end(url, num_bytes)
+    reader = READERS[source.kind]
+    form = reader.form(url)
+    cuts = reader.cuts(url, form, chunks(), storage.size(url))
     return {
         "num_bytes": num_bytes,
         "sha256": hasher.hexdigest(),
         "form": form,
         "cuts": cuts,
     }
-
-
-def _group(starts: list[int], *, size: int) -> list[int]:
-    """Keep every start that lies at least `size` bytes behind the last one kept."""
-    cuts = [0]
-    for start in starts:
-        if start - cuts[-1] >= size:
-            cuts.append(start)
-    return cuts
-
-
-def to_json(split: Split) -> dict[str, Any]:
-    """Return a split as plain JSON, for a part's inputs."""
-    return asdict(split)

@@ -33,10 +33,13 @@ class Source:
     """Goes into the manifest and the dataset card, as SPDX where there is one."""
     rules: dict[str, str | int | float] = field(default_factory=lambda: {"preset": "wiki"})
     """Quality rules: `preset` names a set of thresholds, other keys override single rules."""
-    text_column: str = "text"
-    """kind dataset: the column that holds the text."""
-    key_column: str | None = None
-    """kind dataset: a column whose values are unique; the row number by default."""
+    columns: dict[str, str] = field(default_factory=lambda: {"text": "text"})
+    """kind dataset: which column holds the text and, where there is one, the key (values must be
+    unique; the row number by default), title, author, date, url and language."""
+    sample: float = 1.0
+    """Share of the records to take, drawn by a hash of their keys."""
+    max_record_mb: int = 64
+    """A larger record is rejected, in megabytes of raw input."""
 
     def __post_init__(self) -> None:
         """Check the name, the paths and the rules."""
@@ -46,6 +49,17 @@ class Source:
             )
         if not self.paths:
             raise ValueError("paths is empty; name at least one file")
+        if not 0 < self.sample <= 1:
+            raise ValueError(f"sample must be greater than 0 and at most 1, got {self.sample}")
+        if not 1 <= self.max_record_mb <= 1024:
+            raise ValueError(f"max_record_mb must be between 1 and 1024, got {self.max_record_mb}")
+        known = ("text", "key", "title", "author", "date", "url", "language")
+        unknown = [name for name in self.columns if name not in known]
+        if unknown or "text" not in self.columns:
+            raise ValueError(
+                f"columns needs `text` and may name {', '.join(known[1:])}; got "
+                f"{', '.join(self.columns)}"
+            )
         self.thresholds()
 
     def thresholds(self) -> rule_table.Thresholds:

@@ -19,12 +19,12 @@ def documents_table(manifest: Manifest) -> str:
         )
     rows.append(["out", _n(counts, "num_documents"), _n(counts, "num_bytes")])
     removed = {
-        name.removeprefix("num_removed_").removesuffix("_chars"): number
+        name.removeprefix("removed_").removesuffix("_bytes"): number
         for name, number in counts.items()
-        if name.startswith("num_removed_")
+        if name.startswith("removed_")
     }
     rows.extend(
-        [f"  characters removed: {kind}", "", f"{number:,}"]
+        [f"  removed: {kind}", "", f"{number:,}"]
         for kind, number in sorted(removed.items(), key=lambda entry: -entry[1])
         if number
     )

@@ -7,16 +7,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpus import sets
-from pipeline import plan, records
+from pipeline import plan, readers
 from pipeline.recipe import Source
 
-SECTION = {"kind": "wikipedia"}
+SECTION = {"kind": "wikipedia", "sample": 1.0, "max_record_mb": 64}
 
 
 def read(path, **options):
     source = Source(name="wiki", kind="wikipedia", paths=(str(path),), **options)
     files, _ = plan.raw_files([(source, str(path))], data=str(path.parent / "absent"))
-    return [record for split in plan.splits(files) for record in records.read(split, SECTION)]
+    return [record for split in plan.splits(files) for record in readers.read(split, SECTION)]
 
 
 def tally(found):
@@ -69,13 +69,13 @@ def test_a_270_mb_dump_is_read_in_bounded_memory(real_data):
     path = real_data / "wikipedia" / "STRUCTURE-ONLY-enwiki-270MB-masked-text.xml.gz"
     script = (
         "import pathlib, re\n"
-        "from pipeline import plan, records\n"
+        "from pipeline import plan, readers\n"
         "from pipeline.recipe import Source\n"
         f"source = Source(name='w', kind='wikipedia', paths=({str(path)!r},))\n"
         "files, _ = plan.raw_files([(source, source.paths[0])], data='/nonexistent')\n"
         "n = 0\n"
         "for split in plan.splits(files):\n"
-        f"    for record in records.read(split, {SECTION!r}):\n"
+        f"    for record in readers.read(split, {SECTION!r}):\n"
         "        n += 1\n"
         # Not ru_maxrss: a child starts with its parent's, and pytest's is over a gigabyte.
         "status = pathlib.Path('/proc/self/status').read_text()\n"
@@ -123,7 +123,7 @@ def test_any_parquet_or_jsonl_is_a_source_through_datasets(tmp_path, command):
     recipe = tmp_path / "r.toml"
     sources = "".join(
         f'[[source]]\nname = "{name}"\nkind = "dataset"\npaths = ["{tmp_path}/{file}"]\n'
-        f'text_column = "{column}"\nkey_column = "name"\n\n'
+        f'columns = {{ text = "{column}", key = "name" }}\n\n'
         for name, file, column in (("p", "one.parquet", "body"), ("j", "two.jsonl", "body"))
     )
     recipe.write_text(f'name = "mixed"\n\n{sources}')

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import clean, dump, metrics, minhash, plan, records, wikitext, words
+from pipeline import clean, dump, metrics, minhash, plan, wikipedia, wikitext, words
 from pipeline.recipe import Source
 
 pytestmark = pytest.mark.bench
@@ -39,7 +39,7 @@ def articles(real_dump: Path) -> list[dump.Page]:
     source = Source(name="w", kind="wikipedia", paths=(str(real_dump),))
     files, _ = plan.raw_files([(source, str(real_dump))], data="/nonexistent")
     split = plan.splits(files)[0]
-    own, _ = records._decompressed(split)
+    own, _ = wikipedia.decompressed(split)
     return [
         page
         for page in dump.pages(own)
