@@ -13,7 +13,7 @@ from typing import Any
 
 from corpus import identity, storage
 from corpus.progress import Progress
-from pipeline.readers import READERS
+from pipeline.readers import READERS, section
 from pipeline.recipe import Source
 from pipeline.split import RawFile, Split, cut, group
 
@@ -21,7 +21,7 @@ _CHUNK_BYTES = 1 << 20
 _SMALL_BYTES = 4 << 20
 """Below this a file may share a split with others of its source."""
 _GROUP_BYTES = 16 << 20
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 """Of forms and cuts; raise it when what is remembered of a raw file has to be found anew."""
 
 
@@ -34,7 +34,7 @@ def find(sources: Sequence[Source]) -> list[tuple[Source, str]]:
     found: list[tuple[Source, str]] = []
     for source in sources:
         for pattern in source.paths:
-            urls = storage.files(pattern)
+            urls = READERS[source.kind].find(pattern)
             if not urls:
                 raise ValueError(
                     f"source {source.name!r}: {pattern}: no such file; check `paths` of the corpus "
@@ -66,7 +66,7 @@ def raw_files(
             known = cache.get(key)
             if known is None or known["stamp"] != stamp:
                 known = {"stamp": stamp, **_read(source, url, progress, sum_bytes(files))}
-            fresh[key] = known
+            fresh[key] = known = _checked(known, source, url)
             files.append(
                 RawFile(
                     source=source.name,
@@ -143,6 +143,18 @@ def _stamp(url: str) -> list[Any]:
         if info.get(name):
             return [info.get("size"), str(info[name])]
     return [info.get("size"), None]
+
+
+def _checked(known: dict[str, Any], source: Source, url: str) -> dict[str, Any]:
+    """Check a raw file against the recipe, unless it has been checked against the same one."""
+    check = READERS[source.kind].check
+    if check is None:
+        return known
+    own = section(source)
+    mark = identity.fingerprint(own)
+    if known.get("checked") != mark:
+        check(url, known["form"], own)
+    return {**known, "checked": mark}
 
 
 def _read(source: Source, url: str, progress: Progress, before: int) -> dict[str, Any]:

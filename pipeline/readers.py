@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from corpus import identity
-from pipeline import clean, dataset, records, wikipedia
+from corpus import identity, storage
+from pipeline import clean, dataset, hub, plain, records, wikipedia
 from pipeline.records import Record
 from pipeline.split import Split
 
@@ -31,6 +31,11 @@ class Reader:
     """Distributions whose output it passes on."""
     is_grouped: bool = False
     """Whether a split may be many small files (split.group)."""
+    find: Callable[[str], list[str]] = storage.files
+    """A path of the recipe -> the files that it stands for."""
+    check: Callable[[str, str, dict[str, Any]], None] | None = None
+    """(url, form, section): ValueError if a file is not as the recipe says. Nothing has been
+    written by then."""
 
 
 READERS: dict[str, Reader] = {
@@ -46,7 +51,18 @@ READERS: dict[str, Reader] = {
         read=dataset.read,
         version=dataset.VERSION,
         fields=("columns",),
-        libraries=("datasets", "pandas"),
+        libraries=("zstandard",),
+        find=hub.files,
+        check=dataset.check,
+    ),
+    "text": Reader(
+        form=plain.form,
+        cuts=plain.cuts,
+        read=plain.read,
+        version=plain.VERSION,
+        fields=("document",),
+        libraries=("charset-normalizer", "zstandard"),
+        is_grouped=True,
     ),
 }
 """Kind of source -> its reader."""

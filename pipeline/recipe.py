@@ -22,11 +22,14 @@ class Source:
 
     name: str
     """Goes into document ids and shard names: lower case letters, digits, `-` and `_`."""
-    kind: Literal["wikipedia", "dataset"]
-    """wikipedia: MediaWiki XML dumps, plain, gz or bz2. dataset: Parquet, JSONL or Arrow files
-    read by Hugging Face `datasets`."""
+    kind: Literal["wikipedia", "dataset", "text"]
+    """wikipedia: MediaWiki XML dumps, plain, gz or bz2. dataset: files whose rows are documents
+    (JSONL, JSON, CSV and TSV, plain, gz, zst or bz2; Parquet; Arrow), or any Hugging Face dataset
+    made of such. text: plain text, also gz, zst or bz2, in any usual encoding."""
     paths: tuple[str, ...]
-    """Paths, URLs or patterns with `*`."""
+    """Paths, URLs or patterns with `*`; a folder stands for all files below it. kind dataset: also
+    `hub:owner/name`, `hub:owner/name@revision:configuration:split` or `hub:folder:...` for what
+    `datasets.load_dataset` finds under that name, or a folder that `save_to_disk` wrote."""
     language: str = "en"
     """ISO 639 code that the source declares."""
     licence: str = "unknown"
@@ -35,7 +38,10 @@ class Source:
     """Quality rules: `preset` names a set of thresholds, other keys override single rules."""
     columns: dict[str, str] = field(default_factory=lambda: {"text": "text"})
     """kind dataset: which column holds the text and, where there is one, the key (values must be
-    unique; the row number by default), title, author, date, url and language."""
+    unique; the row's place in its file by default), title, author, date, url and language. A
+    nested column is written with dots: "meta.url"."""
+    document: Literal["file", "line"] = "file"
+    """kind text: what is one document."""
     sample: float = 1.0
     """Share of the records to take, drawn by a hash of their keys."""
     max_record_mb: int = 64

@@ -1,0 +1,227 @@
+"""Rows of Parquet and Arrow files; a damaged row group or batch costs only itself."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from corpus import storage
+from pipeline.json_rows import Row
+
+_BATCH_ROWS = 256
+"""Rows decoded at once."""
+_BUFFER_BYTES = 1 << 20
+
+
+@contextmanager
+def _damage() -> Iterator[list[str]]:
+    """Collect what Arrow says of damaged bytes; an error of the storage is none of these."""
+    found: list[str] = []
+    try:
+        yield found
+    except pa.ArrowException as error:
+        found.append(str(error))
+    except OSError as error:
+        # Arrow's own IOError has no number and no subclass, unlike a store's or the system's.
+        if type(error) is not OSError or error.errno is not None:
+            raise
+        found.append(str(error))
+
+
+def _open_parquet(file: Any) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        file, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+    )
+
+
+def _group_start(parquet: pq.ParquetFile, number: int) -> int:
+    group = parquet.metadata.row_group(number)
+    starts: list[int] = []
+    for index in range(group.num_columns):
+        column = group.column(index)
+        starts.append(column.data_page_offset)
+        if column.has_dictionary_page and column.dictionary_page_offset:
+            starts.append(column.dictionary_page_offset)
+    return min(starts, default=0)
+
+
+def parquet_cuts(url: str, *, size: int) -> list[int]:
+    """Return where splits of at least `size` bytes begin, each with a row group."""
+    cuts = [0]
+    with storage.open_read(url) as file, _damage():
+        parquet = _open_parquet(file)
+        for number in range(1, parquet.num_row_groups):
+            start = _group_start(parquet, number)
+            if start - cuts[-1] >= size:
+                cuts.append(start)
+    return cuts
+
+
+def schema(url: str, form: str) -> pa.Schema | None:
+    """Return the columns of a file, or None where it is too damaged to tell."""
+    with storage.open_read(url) as file, _damage():
+        if form == "parquet":
+            return _open_parquet(file).schema_arrow
+        return _open_arrow(file, form).schema
+    return None
+
+
+def _open_arrow(file: Any, form: str) -> Any:
+    return pa.ipc.open_file(file) if form == "arrow" else pa.ipc.open_stream(file)
+
+
+def names(found: pa.Schema) -> list[str]:
+    """Return all columns, nested ones with dots."""
+
+    def walk(fields: Any, prefix: str) -> Iterator[str]:
+        for one in fields:
+            yield prefix + one.name
+            if pa.types.is_struct(one.type):
+                yield from walk(one.type, f"{prefix}{one.name}.")
+
+    return list(walk(found, ""))
+
+
+def type_of(found: pa.Schema, column: str) -> pa.DataType | None:
+    """Return the type of a column, or None if there is none of that name."""
+    if column in found.names:
+        return found.field(column).type
+    fields: Any = found
+    kind = None
+    for name in column.split("."):
+        index = fields.get_field_index(name) if fields is not None else -1
+        if index < 0:
+            return None
+        kind = fields.field(index).type
+        fields = kind if pa.types.is_struct(kind) else None
+    return kind
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether values of a type can be documents."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_null(kind)
+    )
+
+
+def parquet_rows(
+    url: str, columns: Mapping[str, str], *, start: int, end: int | None
+) -> Iterator[Row]:
+    """Read the row groups that begin from `start` to before `end`."""
+    with storage.open_read(url) as file:
+        with _damage() as damage:
+            parquet = _open_parquet(file)
+        if damage:
+            yield Row(0, 0, 0, {}, "unreadable_parquet")
+            return
+        number = 0
+        for index in range(parquet.num_row_groups):
+            num_rows = parquet.metadata.row_group(index).num_rows
+            # The first group of a file belongs to its first split, wherever it begins.
+            at = _group_start(parquet, index) if index else 0
+            if at >= start and (end is None or at < end):
+                yield from _group_rows(parquet, columns, index=index, number=number, at=at)
+            number += num_rows
+
+
+def _group_rows(
+    parquet: pq.ParquetFile, columns: Mapping[str, str], *, index: int, number: int, at: int
+) -> Iterator[Row]:
+    # Nested columns come by their dotted names, and only those parts of them are read.
+    batches = parquet.iter_batches(
+        batch_size=_BATCH_ROWS, row_groups=[index], columns=list(columns.values())
+    )
+    while True:
+        batch = None
+        with _damage() as damage:
+            batch = next(batches, None)
+            if batch is not None:
+                batch.validate(full=True)
+        if damage:
+            yield Row(number, at, 0, {}, "damaged_row_group")
+            return
+        if batch is None:
+            return
+        yield from _batch_rows(batch, columns, number=number, at=at)
+        number += batch.num_rows
+
+
+def arrow_rows(url: str, columns: Mapping[str, str], *, form: str) -> Iterator[Row]:
+    """Read the batches of an Arrow IPC file or stream."""
+    with storage.open_read(url) as file:
+        with _damage() as damage:
+            reader = _open_arrow(file, form)
+        if damage:
+            yield Row(0, 0, 0, {}, "unreadable_arrow")
+            return
+        index = 0
+        while form != "arrow" or index < reader.num_record_batches:
+            batch = None
+            at = file.tell()
+            with _damage() as damage:
+                try:
+                    batch = reader.get_batch(index) if form == "arrow" else reader.read_next_batch()
+                except StopIteration:
+                    return
+                batch.validate(full=True)
+            # A damaged batch does not tell how many rows it had, so each has numbers of its own.
+            number = index << 32
+            index += 1
+            if damage or batch is None:
+                yield Row(number, at, 0, {}, "damaged_batch")
+                if form != "arrow":
+                    return  # nothing tells where the next batch of a stream begins
+                continue
+            for begin in range(0, batch.num_rows, _BATCH_ROWS):
+                part = batch.slice(begin, _BATCH_ROWS)
+                yield from _batch_rows(part, columns, number=number + begin, at=at)
+
+
+def _batch_rows(
+    batch: pa.RecordBatch, columns: Mapping[str, str], *, number: int, at: int
+) -> Iterator[Row]:
+    found = {role: _values(_column(batch, column)) for role, column in columns.items()}
+    for row in range(batch.num_rows):
+        values = {role: column[row] for role, column in found.items()}
+        yield Row(number + row, at, 0, values)
+
+
+def _column(batch: pa.RecordBatch, column: str) -> pa.Array:
+    if column in batch.schema.names:
+        return batch.column(column)
+    first, *path = column.split(".")
+    return pc.struct_field(batch.column(first), path)
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """Return Python values; strings as bytes, since a damaged file may hold any."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    for is_kind, kind in (
+        (pa.types.is_string, pa.binary()),
+        (pa.types.is_large_string, pa.large_binary()),
+        (pa.types.is_string_view, pa.binary_view()),
+    ):
+        if is_kind(column.type):
+            column = column.cast(kind)
+    try:
+        return column.to_pylist()
+    except (ValueError, OverflowError):  # a date outside of Python's years, bytes that are no UTF-8
+        return [_value(scalar) for scalar in column]
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        return None
