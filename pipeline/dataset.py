@@ -120,7 +120,7 @@ def check(url: str, form: str, section: Mapping[str, Any]) -> None:
     if form.startswith(("csv", "tsv")):
         names = delimited.head_columns(found, form[:3])
         missing = [column for column in columns.values() if column not in names]
-        if names and missing:
+        if missing:
             raise _no_column(url, missing[0], names)
         return
     if form.split(".")[0] == "json":
@@ -140,8 +140,8 @@ def _check_objects(url: str, found: list[Line], columns: Mapping[str, str]) -> N
 
 def _no_column(url: str, column: str, names: list[str]) -> ValueError:
     return ValueError(
-        f"{url}: no column {column!r}; it has {', '.join(names)}: set `columns` of the source in "
-        "the recipe"
+        f"{url}: no column {column!r}; it has {', '.join(names) or 'no header'}: set `columns` of "
+        "the source in the recipe"
     )
 
 

@@ -22,9 +22,12 @@ def delimiter(header: bytes, form: str) -> str:
 
 
 def header_names(line: bytes, form: str) -> list[str]:
-    """Return the names in the first line."""
+    """Return the names in the first line; none if it is no header."""
     text = line.removeprefix(BOM).decode("utf-8", "replace").rstrip("\r\n")
-    return next(csv.reader([text], delimiter=delimiter(line, form)), [])
+    try:
+        return next(csv.reader([text], delimiter=delimiter(line, form), strict=True), [])
+    except csv.Error:
+        return []
 
 
 class _OpenQuoteError(Exception):
@@ -117,7 +120,10 @@ def rows(
             fields = first.data.decode("utf-8", "replace").rstrip("\r").split("\t")
             reason = "" if len(fields) == len(names) and "\ufffd" not in fields else reason
         offset, num_bytes = feed.reject(num_lines=num_lines)
-        if not names and not reason:
+        if not names:
+            if reason:  # nothing tells the columns
+                yield Row(number, offset, num_bytes, {}, "no_header")
+                return
             names = fields
             continue
         if not reason and len(fields) != len(names):

@@ -14,7 +14,7 @@ from corpus import storage
 PREFIX = "hub:"
 _FORMS = ("parquet", "json", "arrow", "csv")
 _NAME = re.compile(
-    r"(?P<path>[^:@]+|/.*?|\.{1,2}/.*?)(?:@(?P<revision>[^:]+))?"
+    r"(?P<path>[./][^:]*|[^:@]+)(?:@(?P<revision>[^:]+))?"
     r"(?::(?P<config>[^:]*))?(?::(?P<split>[^:]+))?"
 )
 _NO_DATA = {

@@ -21,7 +21,7 @@ _FEED_BYTES = {"gz": 1 << 14, "bz2": 1 << 16, "zst": 1 << 11}
 of 4 bytes is 128 kB), gz 1,032 times; bz2 gives its output in pieces."""
 _MAX_GROWTH = 500
 """Text does not grow by more: beyond it, and _FREE_BYTES, the file is a bomb."""
-_FREE_BYTES = 256 << 20
+_FREE_BYTES = 1 << 30
 _TRIAL_BYTES = 1 << 16
 """What a member found behind damage must give before it is believed: random bytes that happen to
 begin like one fail long before."""

@@ -58,8 +58,22 @@ def decode(data: bytes) -> tuple[str, str]:
     try:
         return data.decode(), "utf-8"
     except UnicodeDecodeError:
-        encoding = detected(data)
+        encoding = "utf-8" if is_mostly_utf8(data) else detected(data)
         return data.decode(encoding, "replace"), encoding
+
+
+def is_mostly_utf8(data: bytes) -> bool:
+    """Tell whether, of the lines that are not ASCII, more are UTF-8 than not."""
+    num_good = num_bad = 0
+    for line in data.split(b"\n"):
+        if line.isascii():
+            continue
+        try:
+            line.decode()
+            num_good += 1
+        except UnicodeDecodeError:
+            num_bad += 1
+    return num_good > num_bad
 
 
 def detected(data: bytes) -> str:
@@ -184,7 +198,7 @@ def _file_encoding(file: Member) -> tuple[str, int]:
         # The last character may be cut.
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
-        return detected(head), 0
+        return ("utf-8" if is_mostly_utf8(head) else detected(head)), 0
     return "utf-8", 0
 
 
