@@ -173,6 +173,7 @@ def _batches(
             output.count(**{f"num_skipped_{record.skipped}": 1})
             continue
         output.count(num_documents=1, num_bytes=len(record.text.encode()))
+        output.count(**{f"num_replaced_{kind}": num for kind, num in record.replaced})
         rows.append(_row(record, split))
         num_chars += len(record.text)
         if num_chars >= _BATCH_CHARS:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpus import identity, storage
-from pipeline import clean, dataset, hub, plain, records, wikipedia
+from pipeline import clean, dataset, hub, pii, plain, records, wikipedia
 from pipeline.records import Record
 from pipeline.split import Split
 
@@ -26,7 +26,8 @@ class Reader:
     version: int
     """Of its output; part of the identity of its documents."""
     fields: tuple[str, ...] = ()
-    """What of a Source its documents depend on, beside `sample` and `max_record_mb`."""
+    """What of a Source its documents depend on, beside `sample`, `max_record_mb` and
+    `replace`."""
     libraries: tuple[str, ...] = ()
     """Distributions whose output it passes on."""
     is_grouped: bool = False
@@ -78,6 +79,8 @@ def section(source: Any) -> dict[str, Any]:
         "libraries": identity.libraries(*reader.libraries),
         "sample": source.sample,
         "max_record_mb": source.max_record_mb,
+        "replace": sorted(source.replace),
+        **({"pii": pii.VERSION} if source.replace else {}),
         **{name: getattr(source, name) for name in reader.fields},
     }
 

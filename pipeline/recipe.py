@@ -46,6 +46,9 @@ class Source:
     """Share of the records to take, drawn by a hash of their keys."""
     max_record_mb: int = 64
     """A larger record is rejected, in megabytes of raw input."""
+    replace: tuple[Literal["email", "ip", "phone"], ...] = ()
+    """What is replaced by values reserved for examples: e-mail addresses, public IP addresses,
+    phone numbers (see pipeline/pii.py)."""
 
     def __post_init__(self) -> None:
         """Check the name, the paths and the rules."""

@@ -6,11 +6,11 @@ skipped for a counted reason, or is rejected.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import clean
+from pipeline import clean, pii
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +43,8 @@ class Record:
     """Bytes into the decompressed file or member."""
     removed: tuple[tuple[str, int], ...] = ()
     """Bytes (UTF-8) that extraction took out, by kind."""
+    replaced: tuple[tuple[str, int], ...] = ()
+    """How many e-mail addresses and the like were replaced, by kind (`pii`)."""
 
 
 def is_drawn(key: str, section: Mapping[str, Any]) -> bool:
@@ -58,17 +60,30 @@ def is_drawn(key: str, section: Mapping[str, Any]) -> bool:
 
 
 def finish(found: Iterable[Record], section: Mapping[str, Any]) -> Iterator[Record]:
-    """Clean the text of each record, and skip those that have none."""
+    """Clean each record, replace what the source asks for, and skip those without text."""
+    kinds = section["replace"]
     for record in found:
-        title = clean.clean_text(record.title)
+        counts: dict[str, int] = {}
+        title = _finished(record.title, kinds, counts)
         if record.skipped or record.rejected:
             yield replace(record, title=title, text="")
             continue
-        text = clean.clean_text(record.text)
+        text = _finished(record.text, kinds, counts)
         yield replace(
             record,
             title=title,
-            author=clean.clean_text(record.author),
+            author=_finished(record.author, kinds, counts),
             text=text,
             skipped="" if text.strip() else "empty",
+            replaced=tuple(sorted(counts.items())),
         )
+
+
+def _finished(text: str, kinds: Collection[str], counts: dict[str, int]) -> str:
+    text = clean.clean_text(text)
+    if not kinds:
+        return text
+    text, own = pii.replace(text, kinds)
+    for kind, num in own.items():
+        counts[kind] = counts.get(kind, 0) + num
+    return text
