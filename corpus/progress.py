@@ -30,6 +30,17 @@ class Progress:
         self._done = 0.0
         self._bar: tqdm | None = None
 
+    @property
+    def total(self) -> float:
+        """Units of work in all; 0 while that is not known."""
+        return self._total
+
+    @total.setter
+    def total(self, total: float) -> None:
+        self._total = total
+        if self._bar is not None:
+            self._bar.total = total
+
     def update(self, done: float, *, note: str = "") -> None:
         """Say that `done` of the total is finished, with an optional short note."""
         now = time.monotonic()
