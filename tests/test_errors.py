@@ -53,7 +53,9 @@ def test_a_missing_file(tmp_path, refused_dumps):
     assert f"{tmp_path}/raw/dump.xml.bz2: no such file" in message
     assert "`paths`" in message
     assert "no such file" in refused_dumps(tmp_path / "*.bz2")
-    assert "no such file" in refused_dumps(tmp_path)
+    (tmp_path / "folder" / ".hidden").mkdir(parents=True)
+    (tmp_path / "folder" / ".hidden" / "dump.xml").write_text("<mediawiki></mediawiki>")
+    assert "no such file" in refused_dumps(tmp_path / "folder")
 
 
 @pytest.mark.parametrize(
