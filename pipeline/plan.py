@@ -91,6 +91,17 @@ def remember(known: dict[str, Any], *, data: str) -> None:
         storage.write_bytes(_cache_path(data), identity.pretty(known))
 
 
+def known_paths(data: str) -> dict[str, str]:
+    """Return where the raw files were seen last that earlier plans of a DATA folder read.
+
+    Returns:
+        sha256 -> path or URL.
+    """
+    return {
+        known["sha256"]: key.split(" ", 2)[2] for key, known in sorted(_read_cache(data).items())
+    }
+
+
 def sum_bytes(files: Sequence[RawFile]) -> int:
     """Return the size of all files together."""
     return sum(file.num_bytes for file in files)
