@@ -54,8 +54,8 @@ class Receipt:
     """What later stages need to know of this part without opening it."""
 
     def file(self) -> str:
-        """Return the name of the part's only or first file."""
-        return next(iter(self.files))
+        """Return the name of the part's main file: the first that lies in no folder below."""
+        return min(self.files, key=lambda name: (name.count("/"), name))
 
     def content(self) -> str:
         """Return one digest for all files of the part."""

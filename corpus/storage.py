@@ -247,11 +247,16 @@ def glob(pattern: str) -> list[str]:
 
 
 def files(pattern: str) -> list[str]:
-    """Return the sorted files that match a pattern; a folder stands for all files below it."""
+    """Return the sorted files that match a pattern; a folder stands for all files below it.
+
+    Of a folder, names that begin with a dot are left out, and what lies in folders named so.
+    """
     found = glob(pattern)
     if found or any(mark in pattern for mark in "*?["):
         return found
-    return glob(join(pattern, "**"))
+    below = glob(join(pattern, "**"))
+    start = len(pattern.rstrip("/"))
+    return [url for url in below if "/." not in url[start:]]
 
 
 def link(source: str, target: str) -> None:

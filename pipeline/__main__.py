@@ -68,13 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
     quiet_beam()
-    from pipeline import recipe, report, stages
+    from pipeline import plan, recipe, report, stages
 
     def say(made: stages.Made) -> None:
         state = "made" if made.is_new else "up to date"
         print(f"{made.command}: {state}: {made.url}", flush=True)
         if made.is_new:
-            print(report.lines(made.command, made.manifest) + "\n", flush=True)
+            paths = plan.known_paths(options.data)
+            print(report.lines(made.command, made.manifest, made.url, paths) + "\n", flush=True)
 
     try:
         stages.run(
@@ -91,7 +92,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 def _report(options: argparse.Namespace, rest: list[str]) -> int:
     from corpus import sets
-    from pipeline import recipe, report, stages
+    from pipeline import plan, recipe, report, stages
 
     if rest:
         raise ValueError(f"unknown options: {' '.join(rest)}")
@@ -106,7 +107,8 @@ def _report(options: argparse.Namespace, rest: list[str]) -> int:
         if folder in pointers:
             url = sets.folder(options.data, folder, pointers[folder])
             print(f"{command}: {url}")
-            print(report.lines(command, sets.read_manifest(url)) + "\n")
+            manifest, paths = sets.read_manifest(url), plan.known_paths(options.data)
+            print(report.lines(command, manifest, url, paths) + "\n")
     return 0
 
 

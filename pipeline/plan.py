@@ -8,6 +8,7 @@ alone, and are ordered by source and digest, never by path or listing.
 import hashlib
 import itertools
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from corpus.progress import Progress
 from pipeline.readers import READERS, section
 from pipeline.recipe import Source
 from pipeline.split import RawFile, Split, cut, group
+
+log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 20
 _SMALL_BYTES = 4 << 20
@@ -78,14 +81,25 @@ def raw_files(
                     cuts=tuple(known["cuts"]),
                 )
             )
-    _refuse_twins(files)
-    return sorted(files, key=lambda file: (file.source, file.sha256)), {**cache, **fresh}
+    files = sorted(_without_twins(files), key=lambda file: (file.source, file.sha256))
+    return files, {**cache, **fresh}
 
 
 def remember(known: dict[str, Any], *, data: str) -> None:
     """Keep the digests of raw files, so that they are read once."""
     if known != _read_cache(data):
         storage.write_bytes(_cache_path(data), identity.pretty(known))
+
+
+def known_paths(data: str) -> dict[str, str]:
+    """Return where the raw files were seen last that earlier plans of a DATA folder read.
+
+    Returns:
+        sha256 -> path or URL.
+    """
+    return {
+        known["sha256"]: key.split(" ", 2)[2] for key, known in sorted(_read_cache(data).items())
+    }
 
 
 def sum_bytes(files: Sequence[RawFile]) -> int:
@@ -97,26 +111,38 @@ def splits(files: Sequence[RawFile]) -> list[Split]:
     """Cut raw files into splits, and group small ones: by source, then by content."""
     result: list[Split] = []
     for _, of_source in itertools.groupby(files, key=lambda file: file.source):
-        own = list(of_source)
-        small = [
-            file for file in own if READERS[file.kind].is_grouped and file.num_bytes < _SMALL_BYTES
-        ]
-        result.extend(piece for file in own if file not in small for piece in cut(file))
+        small: list[RawFile] = []
+        for file in of_source:
+            if READERS[file.kind].is_grouped and file.num_bytes < _SMALL_BYTES:
+                small.append(file)
+            else:
+                result.extend(cut(file))
         if small:
             result.extend(group(small, group_bytes=_GROUP_BYTES))
     return result
 
 
-def _refuse_twins(files: Sequence[RawFile]) -> None:
-    seen: dict[tuple[str, str], str] = {}
+def _without_twins(files: Sequence[RawFile]) -> list[RawFile]:
+    """Leave out what stands there twice, where that is no mistake of the recipe's.
+
+    Raises:
+        ValueError: a large file, such as a dump, is named twice.
+    """
+    seen: dict[tuple[str, str], RawFile] = {}
+    num_twins = 0
     for file in files:
-        key = (file.source, file.sha256)
-        if key in seen:
+        first = seen.setdefault((file.source, file.sha256), file)
+        if first is file:
+            continue
+        if not READERS[file.kind].is_grouped:
             raise ValueError(
-                f"{file.url} and {seen[key]} of source {file.source!r} are the same file; "
+                f"{file.url} and {first.url} of source {file.source!r} are the same file; "
                 "name it once"
             )
-        seen[key] = file.url
+        num_twins += 1
+    if num_twins:
+        log.warning("plan: %s files equal another one, and are left out", f"{num_twins:,}")
+    return list(seen.values())
 
 
 def _cache_path(data: str) -> str:

@@ -1,9 +1,16 @@
 """Tables for people: what came in, what was kept, and why the rest was not."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+import pyarrow.parquet as pq
+
+from corpus import storage
 from corpus.sets import Manifest
 from corpus.text_table import aligned
+
+_NUM_REJECTS_SHOWN = 10
 
 
 def documents_table(manifest: Manifest) -> str:
@@ -29,6 +36,39 @@ def documents_table(manifest: Manifest) -> str:
         if number
     )
     return aligned(rows)
+
+
+def rejects_table(manifest: Manifest, url: str, paths: Mapping[str, str]) -> str:
+    """Return where the first rejected records stand and what is wrong with them; "" if none is.
+
+    Args:
+        manifest: of a documents set.
+        url: its folder.
+        paths: sha256 of raw files -> path, as far as it is known (plan.known_paths).
+    """
+    total = sum(n for name, n in manifest.counts.items() if name.startswith("num_rejected_"))
+    if not total:
+        return ""
+    rows = [["rejected because", "offset", "bytes", "file"]]
+    rows.extend(
+        [
+            reject["reason"],
+            f"{reject['offset']:,}",
+            f"{reject['num_raw_bytes']:,}",
+            " / ".join(filter(None, (paths.get(reject["file"], reject["file"]), reject["member"]))),
+        ]
+        for reject in itertools.islice(_rejects(manifest, url), _NUM_REJECTS_SHOWN)
+    )
+    more = f"\nall {total:,}: {storage.join(url, 'rejects')}" if total >= len(rows) else ""
+    return aligned(rows) + more
+
+
+def _rejects(manifest: Manifest, url: str) -> Iterator[dict[str, Any]]:
+    for part in manifest.parts:
+        for name in part.files:
+            if name.startswith("rejects/"):
+                with storage.open_read(storage.join(url, name)) as file:
+                    yield from pq.read_table(file).to_pylist()
 
 
 def fates_table(manifest: Manifest) -> str:
@@ -73,11 +113,19 @@ def shards_table(manifest: Manifest) -> str:
     return aligned(rows)
 
 
-def lines(command: str, manifest: Manifest) -> str:
-    """Return what to print of a stage that has just been made."""
+def lines(command: str, manifest: Manifest, url: str, paths: Mapping[str, str]) -> str:
+    """Return what to print of a stage that has just been made.
+
+    Args:
+        command: the stage.
+        manifest: of its set.
+        url: the set's folder.
+        paths: see `rejects_table`.
+    """
     counts = manifest.counts
     if command == "documents":
-        return documents_table(manifest)
+        tables = documents_table(manifest), rejects_table(manifest, url, paths)
+        return "\n\n".join(table for table in (*tables, manifest.facts.get("determinism")) if table)
     if command == "measures":
         return f"{counts.get('num_documents', 0):,} documents measured"
     if command == "matches":

@@ -10,7 +10,7 @@ from pipeline import dump
 from pipeline.__main__ import main
 from pipeline.documents import extract
 from pipeline.flow import Output, Part
-from pipeline.plan import Split
+from pipeline.split import Split, to_json
 
 
 def run(stage: str, recipe: Path, data: Path, *options: str) -> None:
@@ -91,8 +91,8 @@ def test_documents_do_not_depend_on_where_their_file_is_cut(tmp_path, make_dump,
                 is_last=end == len(content),
             )
             inputs = {
-                "split": {field: getattr(split, field) for field in split.__slots__},
-                "section": {"kind": "wikipedia"},
+                "split": to_json(split),
+                "section": {"kind": "wikipedia", "sample": 1.0, "max_record_mb": 64},
             }
             part = Part(name=f"{name}-{number}", fingerprint="", inputs=inputs)
             extract(part, Output(url=str(tmp_path)))

@@ -53,7 +53,34 @@ def test_a_missing_file(tmp_path, refused_dumps):
     assert f"{tmp_path}/raw/dump.xml.bz2: no such file" in message
     assert "`paths`" in message
     assert "no such file" in refused_dumps(tmp_path / "*.bz2")
-    assert "no such file" in refused_dumps(tmp_path)
+    (tmp_path / "folder" / ".hidden").mkdir(parents=True)
+    (tmp_path / "folder" / ".hidden" / "dump.xml").write_text("<mediawiki></mediawiki>")
+    assert "no such file" in refused_dumps(tmp_path / "folder")
+
+
+def test_a_page_that_cannot_be_read_costs_only_itself_and_is_shown(tmp_path, write_recipe, capsys):
+    good = "".join(
+        f"<page><title>Page {n}</title><ns>0</ns><id>{n}</id><revision><text>"
+        f"{'The river was long and the town was old. ' * 9}{n}</text></revision></page>\n"
+        for n in range(3)
+    )
+    bad = (
+        "<page><title>Bad</title><ns>0</ns><id>9</id><revision><text>y & z</text></revision></page>"
+    )
+    path = tmp_path / "dump.xml"
+    path.write_text(f"<mediawiki>\n{bad}{good}<page><title>C</title>\n{bad}</mediawiki>\n")
+    recipe = write_recipe(tmp_path / "recipe.toml", [path])
+    assert main(["measures", "--recipe", str(recipe), "--data", str(tmp_path / "data")]) == 0
+    made = capsys.readouterr().out
+    assert main(["report", "--recipe", str(recipe), "--data", str(tmp_path / "data")]) == 0
+    for shown in (made, capsys.readouterr().out):
+        assert "rejected: bad_xml" in shown
+        (unclosed,) = [line for line in shown.splitlines() if line.startswith("unclosed_page")]
+        assert unclosed.split()[1:] == [
+            f"{path.read_text().index('<page><title>C'):,}",
+            "23",
+            str(path),
+        ]
 
 
 @pytest.mark.parametrize(

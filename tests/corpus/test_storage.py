@@ -44,6 +44,9 @@ def test_every_kind_of_storage_does_the_same(base, tmp_path):
     found = storage.glob(storage.join(folder, "sub", "*.bin"))
     assert [name.rsplit("/", 1)[1] for name in found] == ["one.bin", "two.bin"]
     assert storage.read_bytes(found[1]) == b"0123456789"
+    assert storage.files(folder) == found, "without what begins with a dot"
+    assert storage.files(one) == [found[0]]
+    assert storage.files(storage.join(folder, "absent")) == []
     assert storage.names(storage.join(folder, "absent")) == []
     storage.remove(storage.join(folder, "sub"))
     assert storage.names(storage.join(folder, "sub")) == []
