@@ -1,0 +1,86 @@
+"""Books in TEI XML."""
+
+from typing import Any
+
+from pipeline.bookblocks import Book, language_code, year
+from pipeline.bookmarkup import Role, Unreadable, Walk, full_text, name, parse_xml
+
+_BLOCKS = frozenset(
+    "tei tei.2 text group body front back div div0 div1 div2 div3 div4 div5 div6 div7 p ab lg sp"
+    " speaker stage epigraph argument opener closer salute signed dateline byline trailer list"
+    " table floatingtext castlist castgroup postscript q quote said cit".split()
+)
+_LINES = frozenset({"l", "item", "row", "castitem"})
+_SKIPPED = frozenset(
+    "teiheader pb cb fw gb milestone figure graphic figdesc gap note titlepage doctitle facsimile"
+    " sourcedoc standoff formula ptr anchor index del sic orig expan".split()
+)
+_SKIPPED_DIVS = frozenset({"toc", "contents", "index", "titlepage", "imprint", "colophon", "ads"})
+_INLINE_PARENTS = frozenset({"p", "ab", "l", "said", "head", "item", "hi", "emph", "note", "q", "quote"})
+
+
+def read_tei(text: str) -> Book:
+    """Read a TEI document.
+
+    Raises:
+        Unreadable: it cannot be parsed, or is no TEI.
+    """
+    root = parse_xml(text)
+    if name(root) not in ("tei", "tei.2", "teicorpus"):
+        raise Unreadable("xml_not_tei")
+    book = Book()
+    _facts(root, book)
+    book.blocks = Walk(_role, book).run(root)
+    return book
+
+
+def _role(element: Any, tag: str) -> Role:
+    if tag in _SKIPPED:
+        if tag in ("sic", "orig", "expan") and name(element.getparent()) != "choice":
+            return "inline"
+        return "skip"
+    if tag.startswith("div") and (element.get("type") or "").lower() in _SKIPPED_DIVS:
+        return "skip"
+    if tag == "head":
+        return "heading"
+    if tag in ("q", "quote", "said", "cit", "stage"):
+        return "inline" if name(element.getparent()) in _INLINE_PARENTS and not len(element) else "block"
+    if tag == "speaker":
+        return "line"
+    if tag == "p" and name(element.getparent()) == "sp":
+        return "line"
+    if tag in _BLOCKS:
+        return "block"
+    if tag in _LINES:
+        return "line"
+    if tag == "lb":
+        return "inline" if element.get("break") == "no" else "break"
+    if tag == "cell":
+        return "cell"
+    if tag == "ref" and len(full_text(element).strip()) <= 4 and (element.get("target") or "").startswith("#"):
+        return "skip"
+    return "inline"
+
+
+def _facts(root: Any, book: Book) -> None:
+    header = next((e for e in root.iter() if name(e) == "teiheader"), None)
+    if header is None:
+        return
+    titles = [e for e in header.iter() if name(e) == "titlestmt"]
+    for element in titles[0].iter() if titles else ():
+        tag, value = name(element), " ".join(full_text(element).split())
+        if tag in ("title", "author"):
+            book.fill({tag: value})
+    # "Title : a machine-readable edition" names the file; the source's own title is the book's.
+    for wanted in ("firstedition", "printsource", ""):
+        for bibl in header.iter():
+            if name(bibl) not in ("bibl", "biblstruct", "imprint", "monogr"):
+                continue
+            if wanted and (bibl.get("type") or "").lower() != wanted:
+                continue
+            dates = [e for e in bibl.iter() if name(e) == "date"]
+            book.fill({"date": next(filter(None, (year(e.get("when") or full_text(e)) for e in dates)), "")})
+    languages = [e for e in header.iter() if name(e) == "language"]
+    code = root.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
+    code = code or (languages[0].get("ident") or languages[0].get("id") or "" if languages else "")
+    book.fill({"language": language_code(code)})
