@@ -25,6 +25,8 @@ class Book:
     date: str = ""
     """Of publication: a year, or a year and what the source says of its era."""
     language: str = ""
+    captions: list[str] = field(default_factory=list)
+    """Of illustrations that were taken out, to know them again in a list of illustrations."""
     removed: Counter[str] = field(default_factory=Counter)
     """UTF-8 bytes taken out, by kind."""
 

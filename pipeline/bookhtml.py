@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from pipeline import gutenberg
 from pipeline.bookblocks import Book, language_code, year
 from pipeline.bookmarkup import Role, Walk, full_text, name, parse_html, reread_plain, strip_blocks
 
@@ -21,7 +22,7 @@ _SHORT_SKIPPED = re.compile(
     r"|fnanchor|noteref|footnote-?ref|linenum|line-?number|lineno"
 )
 _LONG_SKIPPED = re.compile(
-    r"transnote|transcriber|tnote|(?:^|\s)tn(?:\s|$)|(?:^|\s)toc\d?(?:\s|$)|(?:^|\s)loi(?:\s|$)"
+    r"(?:^|[\s_-])(?:trans|t)-?notes?(?:\s|$)|transcriber|(?:^|\s)tn(?:\s|$)|(?:^|\s)toc\d?(?:\s|$)|(?:^|\s)loi(?:\s|$)"
     r"|fig(?:center|left|right|ure)|(?:^|\s)fig(?:\s|$)|(?:^|\s)caption|illustration|(?:^|\s)illus"
     r"|pg-?boilerplate|pg-?header|pg-?footer|mynote"
 )
@@ -32,10 +33,14 @@ _FRONT_TYPES = frozenset(
 _LINE_CLASS = re.compile(r"(?:^|\s)(?:verse|line|l|i\d{1,2}|v\d?)(?:\s|$)")
 _STANZA = re.compile(r"stanza|poem|poetry|verse|(?:^|\s)lg")
 _NOTE_LINK = re.compile(r"\s*[\[({]?\s*(?:[0-9]{1,4}|[A-Za-z]|[*†‡§]{1,3}|\d+[a-z])\s*[\])}]?\s*")
-_HIDDEN_RULE = re.compile(r"(?:^|[},])\s*[a-z]*\.([\w-]+)\s*\{[^{}]*display\s*:\s*none", re.I)
+_NOTE_TARGET = re.compile(r"#.*(?:note|fn|ft|foot|fu(?:ss|ß)|cit|ref|anchor)", re.IGNORECASE)
+_MEDIA = re.compile(r"\.(?:midi?|mp3|ogg|wav|mxl|ly|png|jpe?g|gif|svg)$", re.IGNORECASE)
+_HIDDEN_RULE = re.compile(r"(?:^|\})\s*([a-z]*\.[\w-]+)\s*\{[^{}]*display\s*:\s*none", re.I)
+_MEDIA_RULE = re.compile(r"@[a-z-]+[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}|/\*.*?\*/|<!--|-->", re.S)
 _EPUB_TYPE = "{http://www.idpf.org/2007/ops}type"
 _MAX_SHORT_CHARS = 24
 _MAX_LONG_CHARS = 30_000
+_MAX_HIDDEN_CHARS = 2000
 _HEAD_TITLE = re.compile(
     r"(?:the\s+)?project\s+gutenberg(?:'s|’s)?\s+(?:e-?book|e-?text)?\s*(?:of|,)?\s*", re.IGNORECASE
 )
@@ -53,7 +58,8 @@ def read_html(text: str) -> Book:
     hidden = set()
     for element in root.iter():
         if name(element) == "style":
-            hidden.update(rule.lower() for rule in _HIDDEN_RULE.findall(element.text or ""))
+            rules = _MEDIA_RULE.sub("", (element.text or "")[:_MAX_LONG_CHARS])
+            hidden.update(rule.lower() for rule in _HIDDEN_RULE.findall(rules))
     facts_of_header: list[str] = []
 
     def role(element: Any, tag: str) -> Role:
@@ -84,7 +90,7 @@ def _role(element: Any, tag: str, hidden: set[str], header: list[str]) -> Role:
         style = element.get("style")
         if "hidden" in element.attrib or (style and "display:none" in style.replace(" ", "").lower()):
             return "skip"
-        if tag == "a" and (element.get("href") or "").startswith("#") and _is_note_link(element):
+        if tag == "a" and _is_note_link(element):
             return "skip"
         if marks and tag in ("div", "p", "span") and _LINE_CLASS.search(marks):
             return _line_role(element, tag)
@@ -102,7 +108,7 @@ def _role(element: Any, tag: str, hidden: set[str], header: list[str]) -> Role:
         return "pre"
     if tag == "hr":
         return "rule"
-    if tag == "sup" and _is_note_link(element) and len(element) and name(element[0]) == "a":
+    if tag == "sup" and len(element) and name(element[0]) == "a" and _NOTE_LINK.fullmatch(full_text(element)[:32]):
         return "skip"
     return "inline"
 
@@ -123,22 +129,31 @@ def _is_skipped(element: Any, tag: str, marks: str, hidden: set[str]) -> bool:
 
     Only if it is as small as such a thing is: a tag left open may hold the whole book.
     """
-    if hidden and not hidden.isdisjoint(marks.split()) and len(full_text(element)) < _MAX_LONG_CHARS:
-        return True
+    if hidden and any(f".{mark}" in hidden or f"{tag}.{mark}" in hidden for mark in marks.split()):
+        return len(full_text(element)) <= _MAX_HIDDEN_CHARS
     if tag != "body" and _SHORT_SKIPPED.search(marks):
         return len("".join(full_text(element).split())) <= _MAX_SHORT_CHARS
-    if tag not in ("body", "html") and _LONG_SKIPPED.search(marks):
+    if tag not in ("body", "html") and tag not in _HEADINGS and _LONG_SKIPPED.search(marks):
         return len(full_text(element)) <= _MAX_LONG_CHARS
     return False
 
 
 def _is_note_link(element: Any) -> bool:
-    return bool(_NOTE_LINK.fullmatch(full_text(element)[: _MAX_SHORT_CHARS + 8]))
+    """Tell whether a link is the mark of a note, or leads back from one; pages in an index are not.
+
+    Or to a recording: what such links say ("midi", "Listen") is not the book's either.
+    """
+    href = element.get("href") or ""
+    if _MEDIA.search(href):
+        return len(full_text(element)) <= _MAX_SHORT_CHARS
+    if "#" not in href or not (text := full_text(element)[:32].strip()):
+        return False
+    if not _NOTE_LINK.fullmatch(text):
+        return False
+    return text[0] in "[({" or bool(_NOTE_TARGET.search(href))
 
 
 def _header_facts(text: str) -> dict[str, str]:
-    from pipeline import gutenberg
-
     return gutenberg.find(text.split("\n")).facts
 
 

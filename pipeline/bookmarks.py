@@ -52,6 +52,9 @@ _MIN_HEADS = 4
 def clear(text: str, book: Book) -> str:
     """Take transcribers' tags, page numbers, note marks and type marks out of a plain text."""
     if "[" in text:
+        book.captions += [
+            clear_type(found[0].partition(":")[2].strip(" ]")) for found in _ILLUSTRATION.finditer(text)
+        ]
         text = _cut(_ILLUSTRATION, text, book, "illustrations")
         text = _cut(_NOTE, text, book, "notes")
     if "[" in text or "{" in text:

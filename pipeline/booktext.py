@@ -32,11 +32,23 @@ _IMPRINT = re.compile(
     |\bedition\b.{0,60}\b1[5-9]\d\d|\breprinted\b|\bauthor\s+of\b|&\s+co(?:mpany)?\b|\band\s+co\b
     |\b(?:london|new\s+york|boston|philadelphia|paris|leipzig|edinburgh|berlin|amsterdam)\s*[:.]
     |\billustrat(?:ed|ions)\s+by\b|\bwith\s+(?:\w+\s+){0,3}illustrations\b|\bimprimerie\b
-    |\bfrontispiece\b|\blibrairie\b|\bverlag\b|\ball\s+rights\b|^\W*(?:the\s+)?end\W*$""",
+    |\bfrontispiece\b|\blibrairie\b|\bverlag\b|\bfirst\s+(?:printed|published|issued)\b
+    |\A\W*(?:london|new\s+york|boston|philadelphia|paris|leipzig|edinburgh|berlin)\b[^.!?]{0,80}\Z
+    |(?:\A|\n)\W*(?:london|new\s+york|boston|philadelphia|paris|leipzig|berlin)\W*(?:\n|\Z)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _BY = re.compile(r"\W*(?:by|par|von|door|por|di)\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*\s*$")
+_ENDS_WITH_PAGE = re.compile(r"(?:\s|\.{2,})\(?(?:[0-9]{1,4}|[ivxlc]{1,7})\W*$")
+_COLUMN_HEADING = re.compile(r"\W*(?:chap(?:ter|\.)?|page|p\.|seite|no\.|\s|[.:])+\W*", re.IGNORECASE)
+_FIRST_NUMBER = re.compile(
+    r"\W*(?:(?:chapter|chap\.?|book|part|letter|canto|act|scene|stave|volume|vol\.?|chapitre|livre"
+    r"|partie|kapitel|buch|teil|hoofdstuk|cap[ií]tulo|capitolo)\s+)?(?:the\s+)?"
+    r"(?:i|1|one|first|1er|premier|première|erstes|eerste|primero|primo)\W*",
+    re.IGNORECASE,
+)
+_MAX_HEADING_CHARS = 90
+_MAX_SUMMARY_CHARS = 1000
 _FRONT_BLOCKS = 60
 _FRONT_CHARS = 6000
 _MAX_ENTRY_CHARS = 160
@@ -50,20 +62,29 @@ def text(book: Book) -> str:
     total = sum(len(block.text) for block in blocks)
     blocks = _without_contents(blocks, book, total)
     blocks = _without_title_page(blocks, book, total)
-    return "\n\n".join(block.text.strip("\n") for block in blocks)
+    return "\n\n".join(
+        block.text.strip("\n")
+        for n, block in enumerate(blocks)
+        # A title that stands twice on the way to the first chapter.
+        if not (0 < n < _FRONT_BLOCKS and block.text == blocks[n - 1].text and len(block.text) < 90)
+    )
 
 
 def _without_contents(blocks: list[Block], book: Book, total: int) -> list[Block]:
     """Drop tables of contents, lists of illustrations and indexes with their headings."""
+    last_seen = {name: n for n, block in enumerate(blocks) for name in _heading_names(block)}
+    last_seen.update((_name(caption), len(blocks)) for caption in book.captions)
     kept: list[Block] = []
     n = 0
     while n < len(blocks):
-        first, _, rest = blocks[n].text.partition("\n")
+        first, _, _ = blocks[n].text.partition("\n")
         upto = n
-        if len(first) < 80 and _CONTENTS.fullmatch(first):
-            upto = _contents_end(blocks, n, has_entries=bool(rest))
-        elif len(first) < 80 and _INDEX.fullmatch(first):
-            upto = _index_end(blocks, n)
+        if len(first) < _MAX_HEADING_CHARS:
+            is_front = n < 2 * _FRONT_BLOCKS
+            if _CONTENTS.fullmatch(first) or (is_front and _INDEX.fullmatch(first)):
+                upto = _contents_end(blocks, n, last_seen, _name(book.title))
+            elif _INDEX.fullmatch(first):
+                upto = _index_end(blocks, n)
         size = sum(len(block.text) for block in blocks[n:upto])
         if upto > n and size <= max(2000, _MAX_CONTENTS_SHARE * total):
             for block in blocks[n:upto]:
@@ -75,58 +96,80 @@ def _without_contents(blocks: list[Block], book: Book, total: int) -> list[Block
     return kept
 
 
-def _contents_end(blocks: list[Block], at: int, *, has_entries: bool) -> int:
-    """Return the block behind a table of contents: no entry, or the first entry's own chapter."""
-    end = at + 1
-    names: list[str] = [_name(line) for line in blocks[at].text.split("\n")[1:2]]
-    while end < len(blocks) and _is_entry(blocks[end]):
-        lines = blocks[end].text.split("\n")
-        # The table is over where its first entry, or one that begins with a number, comes again.
-        if end > at + 1 and len(lines) <= 3 and _name(lines[0]) in names[:3] and _name(lines[0]):
-            return end
-        names.extend(_name(line) for line in lines)
-        if _CONTENTS.fullmatch(lines[0]):
-            return end
+def _heading_names(block: Block) -> list[str]:
+    """Return what a block may be called in a table of contents; nothing for a paragraph."""
+    if len(block.text) > 2 * _MAX_HEADING_CHARS:
+        return []
+    first, _, rest = block.text.partition("\n")
+    names = [_name(first), _bare_name(first)]
+    if rest:
+        names += [_name(block.text), _bare_name(rest)]
+    return [name for name in names if name]
+
+
+def _contents_end(blocks: list[Block], at: int, last_seen: dict[str, int], title: str) -> int:
+    """Return the block behind a table of contents: no entry, or the first chapter's heading.
+
+    An entry ends with a page, or begins with a number, or comes again as a heading. Two blocks
+    that are none may stand between entries.
+    """
+    end, others = at + 1, 0
+    upto = at if _INDEX.fullmatch(blocks[at].text) else at + 1
+    while end < len(blocks) and others <= 2:
+        block = blocks[end]
+        if _is_entry(block, end, last_seen):
+            others, upto = 0, end + 1
+        elif len(block.text) > _MAX_ENTRY_CHARS or _CONTENTS.fullmatch(block.text.split("\n")[0]):
+            break
+        else:
+            others += 1
         end += 1
-    # A heading between the table and the first prose belongs to the prose.
-    while end > at + 1 and len(names) > 3 and _is_start(blocks[end - 1], names):
-        end -= 1
-    return end if end > at + 1 or has_entries else at
+    # Headings of the first chapter look like entries: those that the table named already stay.
+    while upto > at + 1 and _is_first_heading(blocks[upto - 1], blocks[at + 1 : upto - 1], title):
+        upto -= 1
+    return upto
 
 
-def _is_start(block: Block, names: list[str]) -> bool:
+def _is_first_heading(block: Block, before: list[Block], title: str) -> bool:
     first = block.text.split("\n")[0]
-    if "\n" in block.text or _PAGE_END.search(first) and re.search(r"\d\s*$", first):
+    if len(block.text) > 2 * _MAX_HEADING_CHARS or _ENDS_WITH_PAGE.search(first):
         return False
-    return names.count(_name(first)) > 1 or bool(
-        re.fullmatch(_BODY.pattern + r".{0,60}", first, re.IGNORECASE) and first.isupper()
+    if _FIRST_NUMBER.fullmatch(first) or (title and _name(first) == title):
+        return True
+    own = set(_heading_names(block))
+    return any(
+        own & {_name(line), _bare_name(line)} for entry in before for line in entry.text.split("\n")
     )
 
 
-def _is_entry(block: Block) -> bool:
+def _is_entry(block: Block, n: int, last_seen: dict[str, int]) -> bool:
     """Tell whether a block may be part of a table of contents."""
     lines = block.text.split("\n")
-    if any(len(line) > _MAX_ENTRY_CHARS for line in lines):
-        # Several chapters to a line, or a summary of one: "I. The inn — The road — The river  12".
-        return all(
-            len(line) < 1000 and (re.search(r"[\s.]\d{1,4}\W*$", line) or line.count("--") + line.count("—") > 3)
-            for line in lines
-        )
-    if len(lines) > 1:
-        return sum(1 for line in lines if _is_entry_line(line)) * 2 >= len(lines)
-    return _is_entry_line(lines[0])
-
-
-def _is_entry_line(line: str) -> bool:
-    if re.search(r"[\s.]\(?(?:[0-9]{1,4}|[ivxlc]{1,7})\W*$", line) or _NUMBERED.match(line):
+    if _ENDS_WITH_PAGE.search(lines[-1]) and len(lines[-1]) < _MAX_SUMMARY_CHARS:
         return True
-    return len(line) < 90 and (not _SENTENCE_END.search(line) or line.isupper() or len(line.split()) < 8)
+    if any(len(line) > _MAX_ENTRY_CHARS for line in lines):
+        return False
+    entries = sum(1 for line in lines if _is_entry_line(line, n, last_seen))
+    return entries * 2 >= len(lines)
+
+
+def _is_entry_line(line: str, n: int, last_seen: dict[str, int]) -> bool:
+    if _ENDS_WITH_PAGE.search(line) or _COLUMN_HEADING.fullmatch(line):
+        return True
+    if _NUMBERED.match(line) and len(line) < _MAX_HEADING_CHARS:
+        return True
+    return any(last_seen.get(name, 0) > n for name in (_name(line), _bare_name(line)) if name)
 
 
 def _name(line: str) -> str:
     """Return an entry without its page, for comparison."""
     line = line[:_MAX_ENTRY_CHARS].strip()
     return re.sub(r"\W+", " ", _PAGE_END.sub("", line)).strip().casefold()
+
+
+def _bare_name(line: str) -> str:
+    """Return an entry without its number and its page."""
+    return _name(_NUMBERED.sub("", line, count=1)) if _NUMBERED.match(line) else _name(line)
 
 
 def _index_end(blocks: list[Block], at: int) -> int:
@@ -139,7 +182,7 @@ def _index_end(blocks: list[Block], at: int) -> int:
             end += 1
             continue
         if sum(1 for line in lines if _REFERENCE.search(line)) * 2 >= len(lines):
-            good, bad, last_good = good + 1, 0, end
+            good, bad, last_good = good + len(lines), 0, end
         else:
             bad += 1
         end += 1
@@ -176,15 +219,15 @@ def _body(blocks: list[Block], total: int) -> int:
 
 def _is_title_page(block: Block, names: set[str], n: int, body: int) -> bool:
     words = block.text.split()
-    if len(words) > 60:
+    if len(words) > 60 or (_NUMBERED.match(block.text) and len(words) < 12):
         return False
     lines = block.text.split("\n")
     plain = _name(block.text)
     if plain in names or _name(lines[0]) in names or _IMPRINT.search(block.text):
         return True
+    is_sentence = bool(_SENTENCE_END.search(block.text))
+    if n < 12 and len(words) <= 25 and not is_sentence and any(plain.startswith(f"{name} ") for name in names):
+        return True
     if _BY.match(block.text) and len(words) <= 12:
         return True
-    if re.fullmatch(r"\W*(?:\d{4}|[MDCLXVI]{4,12}\.?)\W*", block.text):
-        return True
-    # Lines of a title page: short, in capitals or without an end, at the very beginning.
-    return n < 12 and len(words) <= 14 and not _SENTENCE_END.search(block.text) and block.text.isupper()
+    return bool(re.fullmatch(r"\W*(?:\d{4}|[MDCLXVI]{4,12}\.?)\W*", block.text))

@@ -103,8 +103,10 @@ _BOOK_HEADING = re.compile(
     re.IGNORECASE,
 )
 _EDGE_PARAGRAPHS = 30
+_CREDIT_PARAGRAPHS = 12
 _TAIL_SHARE = 0.1
 _WIDE_GAP = 3
+_SECTION_CHARS = 1500
 
 
 def find(lines: Sequence[str]) -> Found:
@@ -231,12 +233,18 @@ def _edges(lines: Sequence[str], first: int, last: int) -> list[tuple[int, int, 
 
 def _edge_run(head: list[_Paragraph], number: int) -> tuple[int, str]:
     """Return behind which paragraph a credit or a note that begins here ends, and its kind."""
-    if number < 12 and _is_credit(head[number].text):
-        return number + 1, "notes"
     if not _is_note(head, number):
-        return number, ""
-    # A note goes on as long as its section holds another paragraph that speaks like one.
+        is_credit = number < _CREDIT_PARAGRAPHS and _is_credit(head[number].text)
+        return (number + 1, "notes") if is_credit else (number, "")
+    # A short section that begins with a note is one; else the note goes on as long as its section
+    # holds another paragraph that speaks like one.
     upto = number + 1
+    for n in range(number + 1, min(number + 7, len(head))):
+        if head[n].gap >= _WIDE_GAP:
+            size = sum(len(paragraph.text) for paragraph in head[number:n])
+            if head[number].gap >= _WIDE_GAP and size < _SECTION_CHARS:
+                return n, "notes"
+            break
     for n in range(number + 1, min(number + 12, len(head))):
         if head[n].gap >= _WIDE_GAP:
             break

@@ -43,9 +43,11 @@ class _Layout:
     """How a file is set."""
 
     width: int
-    """Of its wrapped lines in characters; 0 if it is not wrapped."""
+    """Of its wrapped lines in characters; 0 if it has none."""
+    is_wrapped: bool
+    """Whether most of its text is; else only plain cases are joined."""
     is_unspaced: bool
-    """Whether blank lines separate anything smaller than chapters."""
+    """Whether blank lines separate nothing smaller than chapters."""
 
 
 def reflow(text: str) -> str:
@@ -98,25 +100,23 @@ def _layout(groups: Sequence[Sequence[str]]) -> _Layout:
     num_chars = sum(lengths)
     num_long = sum(length for length in lengths if length > _LONG_LINE_CHARS)
     is_unspaced = num_lines >= _UNSPACED_LINES * len(groups) and num_lines >= 2 * _UNSPACED_LINES
-    if num_long > _MAX_LONG_SHARE * num_chars:
-        return _Layout(0, is_unspaced)
+    is_wrapped = num_long <= _MAX_LONG_SHARE * num_chars
     # Lines that go on in the next: what stands alone says nothing of the width.
     inner = sorted(
         len(line) for group in groups for line in group[:-1] if len(line) <= _LONG_LINE_CHARS
     )
     if not inner:
-        return _Layout(0, False)
+        return _Layout(0, is_wrapped, is_unspaced and not is_wrapped)
     width = inner[min(len(inner) - 1, int(len(inner) * 0.97))]
-    return _Layout(max(width, _MIN_WIDTH), is_unspaced)
+    return _Layout(max(width, _MIN_WIDTH), is_wrapped, is_unspaced)
 
 
 def _paragraphs(group: list[str], layout: _Layout) -> list[list[str]]:
     """Cut a block where paragraphs are marked by an indent, or end early, and not by blank lines."""
     if len(group) < 2:
         return [group]
-    if not layout.width:
-        has_long = any(len(line) > _LONG_LINE_CHARS for line in group)
-        return [[line] for line in group] if has_long or layout.is_unspaced else [group]
+    if not layout.is_wrapped:
+        return [[line] for line in group] if layout.is_unspaced else [group]
     if layout.is_unspaced and len(group) > 3 and _lower_share(group) >= 0.25:
         return _cut_early(group, layout.width)
     if len(group) > 2 and (starts := _indented(group)):
@@ -153,19 +153,22 @@ def _cut_early(group: list[str], width: int) -> list[list[str]]:
 def _block(lines: list[str], layout: _Layout, words: set[str]) -> Block:
     if len(lines) == 1:
         return Block(_SPACES.sub(" ", lines[0].strip()) if not _COLUMNS.search(lines[0].strip()) else lines[0].strip())
-    if layout.width and is_prose(lines, layout.width):
+    if layout.width and is_prose(lines, layout.width, is_wrapped=layout.is_wrapped):
         return Block(_join([line.strip() for line in lines], words))
     left = min(_indent(line) for line in lines)
     return Block("\n".join(line[left:] for line in lines), "lines")
 
 
-def is_prose(lines: Sequence[str], width: int) -> bool:
+def is_prose(lines: Sequence[str], width: int, *, is_wrapped: bool = True) -> bool:
     """Tell whether lines are one wrapped paragraph.
 
     Args:
         lines: at least two, none blank.
         width: that the file is wrapped to, in characters.
+        is_wrapped: whether most of the file is wrapped.
     """
+    if not is_wrapped and (len(lines) < 3 or max(map(len, lines)) > _LONG_LINE_CHARS):
+        return False
     indents = [_indent(line) for line in lines[1:]]
     if max(indents) - min(indents) > 2 or abs(_indent(lines[0]) - indents[0]) > 12:
         return False
@@ -178,6 +181,8 @@ def is_prose(lines: Sequence[str], width: int) -> bool:
         return False
     longest = max(map(len, lines[:-1]))
     lower = _lower_share(lines)
+    if not is_wrapped:
+        return longest >= max(50, 0.8 * width) and lower >= 0.5 and _free_share(lines, width - 8) <= 0.2
     if longest >= 0.8 * width:
         free = _free_share(lines, width - max(2, width // 12))
         if breaks == 1:
