@@ -1,4 +1,4 @@
-"""What every reader of books makes first: blocks of text in reading order, and facts about a book."""
+"""What every reader of books makes first: blocks of text in reading order, and a book's facts."""
 
 import re
 from collections import Counter

@@ -8,15 +8,18 @@ from pipeline.bookblocks import Book, language_code, year
 from pipeline.bookmarkup import Role, Walk, full_text, name, parse_html, reread_plain, strip_blocks
 
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-_BLOCKS = frozenset(
-    "address article aside blockquote body caption center dd details dir div dl dt fieldset footer"
-    " form header hgroup html main menu ol p section summary table tbody tfoot thead ul".split()
-)
+_BLOCKS_NAMES = """
+    address article aside blockquote body caption center dd details dir div dl dt fieldset
+    footer form header hgroup html main menu ol p section summary table tbody tfoot thead
+    ul
+"""
+_BLOCKS = frozenset(_BLOCKS_NAMES.split())
 _LINES = frozenset({"li", "tr"})
-_SKIPPED = frozenset(
-    "head script style noscript template svg math img audio video canvas object embed iframe nav"
-    " map select textarea button input figure figcaption link meta del".split()
-)
+_SKIPPED_NAMES = """
+    head script style noscript template svg math img audio video canvas object embed
+    iframe nav map select textarea button input figure figcaption link meta del
+"""
+_SKIPPED = frozenset(_SKIPPED_NAMES.split())
 _SHORT_SKIPPED = re.compile(
     r"(?:^|[\s_-])(?:pg|page)-?(?:num|no|number|break|s)?\w{0,2}$|page_?n(?:um|o)|pagebreak|folio"
     r"|fnanchor|noteref|footnote-?ref|linenum|line-?number|lineno"
@@ -26,10 +29,11 @@ _LONG_SKIPPED = re.compile(
     r"|fig(?:center|left|right|ure)|(?:^|\s)fig(?:\s|$)|(?:^|\s)caption|illustration|(?:^|\s)illus"
     r"|pg-?boilerplate|pg-?header|pg-?footer|mynote"
 )
-_FRONT_TYPES = frozenset(
-    "titlepage halftitlepage imprint colophon copyright-page toc landmarks loi lot cover"
-    " index pagebreak page-list noteref backlink".split()
-)
+_FRONT_TYPES_NAMES = """
+    titlepage halftitlepage imprint colophon copyright-page toc landmarks loi lot cover
+    index pagebreak page-list noteref backlink
+"""
+_FRONT_TYPES = frozenset(_FRONT_TYPES_NAMES.split())
 _LINE_CLASS = re.compile(r"(?:^|\s)(?:verse|line|l|i\d{1,2}|v\d?)(?:\s|$)")
 _STANZA = re.compile(r"stanza|poem|poetry|verse|(?:^|\s)lg")
 _NOTE_LINK = re.compile(r"\s*[\[({]?\s*(?:[0-9]{1,4}|[A-Za-z]|[*†‡§]{1,3}|\d+[a-z])\s*[\])}]?\s*")
@@ -50,7 +54,7 @@ def read_html(text: str) -> Book:
     """Read an HTML or XHTML document.
 
     Raises:
-        Unreadable: it cannot be parsed.
+        UnreadableError: it cannot be parsed.
     """
     root = parse_html(text)
     book = Book()
@@ -88,7 +92,9 @@ def _role(element: Any, tag: str, hidden: set[str], header: list[str]) -> Role:
         if kinds and not _FRONT_TYPES.isdisjoint(kinds.replace("doc-", "").lower().split()):
             return "skip"
         style = element.get("style")
-        if "hidden" in element.attrib or (style and "display:none" in style.replace(" ", "").lower()):
+        if "hidden" in element.attrib or (
+            style and "display:none" in style.replace(" ", "").lower()
+        ):
             return "skip"
         if tag == "a" and _is_note_link(element):
             return "skip"
@@ -108,7 +114,12 @@ def _role(element: Any, tag: str, hidden: set[str], header: list[str]) -> Role:
         return "pre"
     if tag == "hr":
         return "rule"
-    if tag == "sup" and len(element) and name(element[0]) == "a" and _NOTE_LINK.fullmatch(full_text(element)[:32]):
+    if (
+        tag == "sup"
+        and len(element)
+        and name(element[0]) == "a"
+        and _NOTE_LINK.fullmatch(full_text(element)[:32])
+    ):
         return "skip"
     return "inline"
 

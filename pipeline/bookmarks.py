@@ -16,7 +16,8 @@ _ILLUSTRATION = re.compile(
     re.IGNORECASE,
 )
 _NOTE = re.compile(
-    rf"\[(?:transcriber|e-?text editor|proofreader|tr\.|redactor)s?['’]?s?\s+(?:note|comment){_INSIDE}\]",
+    r"\[(?:transcriber|e-?text editor|proofreader|tr\.|redactor)s?['’]?s?\s+(?:note|comment)"
+    rf"{_INSIDE}\]",
     re.IGNORECASE,
 )
 _PAGE = re.compile(
@@ -38,11 +39,20 @@ _NOTE_BODY = re.compile(
 )
 _NOTE_ANCHOR = re.compile(r"(?<=\S)[ ]?[\[{]([0-9]{1,4}|[A-Z]|\*{1,3}|†|‡)[\]}]")
 _EMPHASIS = {
-    "_": re.compile(r"(?<![\w_])_(?=[^\s_])((?:[^_\n]|\n(?![ \t]*\n)){1,2000}?)(?<=[^\s])_(?![\w_])"),
-    "=": re.compile(r"(?<![\w=])=(?=[^\s=])((?:[^=\n]|\n(?![ \t]*\n)){1,300}?)(?<=[^\s])=(?![\w=])"),
-    "~": re.compile(r"(?<![\w~])~(?=[^\s~])((?:[^~\n]|\n(?![ \t]*\n)){1,300}?)(?<=[^\s])~(?![\w~])"),
+    "_": re.compile(
+        r"(?<![\w_])_(?=[^\s_])((?:[^_\n]|\n(?![ \t]*\n)){1,2000}?)(?<=[^\s])_(?![\w_])"
+    ),
+    "=": re.compile(
+        r"(?<![\w=])=(?=[^\s=])((?:[^=\n]|\n(?![ \t]*\n)){1,300}?)(?<=[^\s])=(?![\w=])"
+    ),
+    "~": re.compile(
+        r"(?<![\w~])~(?=[^\s~])((?:[^~\n]|\n(?![ \t]*\n)){1,300}?)(?<=[^\s])~(?![\w~])"
+    ),
 }
-_STRAY = {mark: re.compile(rf"(?<![\w{mark}]){mark}(?=\w)|(?<=[\w.,;:!?'\"”’)]){mark}(?![\w{mark}])") for mark in "_"}
+_STRAY = {
+    mark: re.compile(rf"(?<![\w{mark}]){mark}(?=\w)|(?<=[\w.,;:!?'\"”’)]){mark}(?![\w{mark}])")
+    for mark in "_"
+}
 _SUPERSCRIPT = re.compile(r"(?<=\w)\^\{([^{}\n]{1,12})\}")
 _MIN_MARKS = {"_": 1, "=": 3, "~": 5}
 _MIN_NUMBERS = 5
@@ -53,7 +63,8 @@ def clear(text: str, book: Book) -> str:
     """Take transcribers' tags, page numbers, note marks and type marks out of a plain text."""
     if "[" in text:
         book.captions += [
-            clear_type(found[0].partition(":")[2].strip(" ]")) for found in _ILLUSTRATION.finditer(text)
+            clear_type(found[0].partition(":")[2].strip(" ]"))
+            for found in _ILLUSTRATION.finditer(text)
         ]
         text = _cut(_ILLUSTRATION, text, book, "illustrations")
         text = _cut(_NOTE, text, book, "notes")
@@ -66,7 +77,7 @@ def clear(text: str, book: Book) -> str:
 
 
 def clear_type(text: str) -> str:
-    """Take the marks of italics and bold off: _so_, =so= and, where the text does it often, ~so~."""
+    """Take the marks of italics and bold off: _so_, =so= and, where there are many, ~so~."""
     for mark, pattern in _EMPHASIS.items():
         if text.count(mark) < 2 * _MIN_MARKS[mark]:
             continue
@@ -103,7 +114,11 @@ def _clear_notes(text: str, book: Book) -> str:
 
     bodies = list(_NOTE_BODY.finditer(text))
     braced = [int(re.sub(r"\D", "", m)) for m in _BRACED_NUMBER.findall(text)]
-    if len(braced) >= _MIN_NUMBERS and _is_rising(braced) and not any(m["open"] == "{" for m in bodies):
+    if (
+        len(braced) >= _MIN_NUMBERS
+        and _is_rising(braced)
+        and not any(m["open"] == "{" for m in bodies)
+    ):
         text = _cut(_BRACED_NUMBER, text, book, "page_numbers")
     if not bodies:
         return text
@@ -120,7 +135,8 @@ def _clear_notes(text: str, book: Book) -> str:
 
 
 _LONG_NOTE = re.compile(
-    rf"^([ \t]*\[(?:footnote|note|fussnote|fußnote|voetnoot)\s+[0-9A-Za-z*†‡]{{1,4}}\s*:{_INSIDE})\]",
+    r"^([ \t]*\[(?:footnote|note|fussnote|fußnote|voetnoot)\s+[0-9A-Za-z*†‡]{1,4}\s*:"
+    rf"{_INSIDE})\]",
     re.MULTILINE | re.IGNORECASE,
 )
 
@@ -137,14 +153,16 @@ def _is_rising(numbers: list[int]) -> bool:
 
 
 def _clear_page_lines(text: str, book: Book) -> str:
-    """Take out lines that are page numbers or running heads, where a whole series of them stands."""
+    """Take out lines that are page numbers or running heads, where there is a series of them."""
     numbers = [int(match["number"]) for match in _NUMBER_LINE.finditer(text)]
     if len(numbers) >= _MIN_NUMBERS and _is_rising(numbers):
         text = _cut(_NUMBER_LINE, text, book, "page_numbers", _PAGE_BREAK)
     text = _clear_running_heads(text, book)
     if _PAGE_BREAK in text:
         # A sentence that goes on behind the page break is one paragraph.
-        text = re.sub(rf"(?<=[\w,;-])\s*{_PAGE_BREAK}(?:\s|{_PAGE_BREAK})*\n[ \t]*(?=[a-z])", "\n", text)
+        text = re.sub(
+            rf"(?<=[\w,;-])\s*{_PAGE_BREAK}(?:\s|{_PAGE_BREAK})*\n[ \t]*(?=[a-z])", "\n", text
+        )
         text = text.replace(_PAGE_BREAK, "")
     return text
 
@@ -154,10 +172,11 @@ def _clear_running_heads(text: str, book: Book) -> str:
     heads: dict[str, list[tuple[int, int]]] = {}
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        if line[-1:].isdigit() or line[:1].isdigit():
-            if len(line) < 80 and (found := _HEAD_LINE.fullmatch(line.strip())):
-                head = (found["after"] or found["before"]).strip()
-                heads.setdefault(head, []).append((number, int(found["left"] or found["right"])))
+        if not (line[-1:].isdigit() or line[:1].isdigit()) or len(line) > 80:
+            continue
+        if found := _HEAD_LINE.fullmatch(line.strip()):
+            head = (found["after"] or found["before"]).strip()
+            heads.setdefault(head, []).append((number, int(found["left"] or found["right"])))
     for places in heads.values():
         if len(places) >= _MIN_HEADS and _is_spread([page for _, page in places]):
             for number, _ in places:

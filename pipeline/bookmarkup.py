@@ -22,7 +22,7 @@ _BLANK_TEXT = re.compile(r"\s*")
 _KEEP_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
 
-class Unreadable(ValueError):
+class UnreadableError(ValueError):
     """Markup that cannot be read; its text is the reason of a reject."""
 
 
@@ -30,10 +30,10 @@ def parse_xml(text: str) -> Any:
     """Parse XML without entities, network or unlimited size.
 
     Raises:
-        Unreadable: it is not well-formed, or defines entities.
+        UnreadableError: it is not well-formed, or defines entities.
     """
     if "<!ENTITY" in text:
-        raise Unreadable("xml_entities")
+        raise UnreadableError("xml_entities")
     text = _XML_DECLARATION.sub("", _DOCTYPE.sub("", text, count=1), count=1)
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
@@ -42,7 +42,7 @@ def parse_xml(text: str) -> Any:
     try:
         return etree.fromstring(_XML_ENTITY.sub(_entity, text).encode("utf-8", "replace"), parser)
     except etree.XMLSyntaxError as error:
-        raise Unreadable("xml") from error
+        raise UnreadableError("xml") from error
 
 
 def _entity(match: re.Match[str]) -> str:
@@ -57,14 +57,14 @@ def parse_html(text: str) -> Any:
     """Parse HTML as it comes, XHTML as XML where it is well-formed.
 
     Raises:
-        Unreadable: it has no element, or defines entities.
+        UnreadableError: it has no element, or defines entities.
     """
     if "<!ENTITY" in text:
-        raise Unreadable("xml_entities")
+        raise UnreadableError("xml_entities")
     if "<?xml" in text[:200] or "http://www.w3.org/1999/xhtml" in text[:2000]:
         try:
             return parse_xml(text)
-        except Unreadable:
+        except UnreadableError:
             pass
     parser = lxml_html.HTMLParser(
         no_network=True, huge_tree=False, remove_comments=True, remove_pis=True, encoding="utf-8"
@@ -73,7 +73,7 @@ def parse_html(text: str) -> Any:
     try:
         root = lxml_html.document_fromstring(body.encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError) as error:
-        raise Unreadable("html") from error
+        raise UnreadableError("html") from error
     return root
 
 

@@ -39,13 +39,21 @@ _SETEXT = re.compile(r" {0,3}(?:=+|-{2,})[ \t]*$")
 _FACT = re.compile(r"\**(title|author|year|date|language|lang)\**\s*:\**\s*(.+)", re.IGNORECASE)
 _RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
 _FENCE = re.compile(r" {0,3}(?:```|~~~)")
-_IMAGE = re.compile(r"!\[[^\]\n]{0,500}\](?:\([^()\n]{0,1000}(?:\([^()\n]{0,200}\)[^()\n]{0,200})?\)|\[[^\]\n]{0,200}\])")
-_LINK = re.compile(r"\[([^\[\]\n]{1,1000})\](?:\([^()\n]{0,1000}(?:\([^()\n]{0,200}\)[^()\n]{0,200})?\)|\[[^\]\n]{0,200}\])")
+_IMAGE = re.compile(
+    r"!\[[^\]\n]{0,500}\](?:\([^()\n]{0,1000}(?:\([^()\n]{0,200}\)[^()\n]{0,200})?\)|\[[^\]\n]{0,200}\])"
+)
+_LINK = re.compile(
+    r"\[([^\[\]\n]{1,1000})\](?:\([^()\n]{0,1000}(?:\([^()\n]{0,200}\)[^()\n]{0,200})?\)|\[[^\]\n]{0,200}\])"
+)
 _LINK_TARGET = re.compile(r" {0,3}\[[^\]\n]{1,200}\]:\s+\S")
 _AUTOLINK = re.compile(r"<(https?://[^>\s]{1,500})>")
 _NOTE_MARK = re.compile(r"\[\^[^\]\s]{1,60}\](:[ \t]*)?")
-_TAG = re.compile(r"</?(?:a|b|i|em|strong|sup|sub|br|span|div|p|center|u|small|img|hr)\b[^<>\n]{0,400}>", re.I)
-_STARS = re.compile(r"(?<![\w*\\])(\*{1,3})(?=[^\s*])((?:[^*\n]|\n(?![ \t]*\n)){1,2000}?)(?<=[^\s\\])\1(?![\w*])")
+_TAG = re.compile(
+    r"</?(?:a|b|i|em|strong|sup|sub|br|span|div|p|center|u|small|img|hr)\b[^<>\n]{0,400}>", re.I
+)
+_STARS = re.compile(
+    r"(?<![\w*\\])(\*{1,3})(?=[^\s*])((?:[^*\n]|\n(?![ \t]*\n)){1,2000}?)(?<=[^\s\\])\1(?![\w*])"
+)
 _UNDERSCORES = re.compile(r"(?<![\w_\\])(__|___)(?=[^\s_])([^_\n]{1,1000}?)(?<=\S)\1(?![\w_])")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!>~|])")
 _FRONT_LINES = 40
@@ -76,7 +84,12 @@ def read_markdown(text: str) -> Book:
                 book.drop("title_page", line)
             else:
                 out += ["", heading[2], ""]
-        elif _SETEXT.match(line) and n and lines[n - 1].strip() and (n == 1 or not lines[n - 2].strip()):
+        elif (
+            _SETEXT.match(line)
+            and n
+            and lines[n - 1].strip()
+            and (n == 1 or not lines[n - 2].strip())
+        ):
             out.append("")
         elif _RULE.match(line) or _LINK_TARGET.match(line):
             book.drop("ornaments" if _RULE.match(line) else "links", line)

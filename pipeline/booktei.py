@@ -3,31 +3,35 @@
 from typing import Any
 
 from pipeline.bookblocks import Book, language_code, year
-from pipeline.bookmarkup import Role, Unreadable, Walk, full_text, name, parse_xml
+from pipeline.bookmarkup import Role, UnreadableError, Walk, full_text, name, parse_xml
 
-_BLOCKS = frozenset(
-    "tei tei.2 text group body front back div div0 div1 div2 div3 div4 div5 div6 div7 p ab lg sp"
-    " speaker stage epigraph argument opener closer salute signed dateline byline trailer list"
-    " table floatingtext castlist castgroup postscript q quote said cit".split()
-)
+_BLOCKS_NAMES = """
+    tei tei.2 text group body front back div div0 div1 div2 div3 div4 div5 div6 div7 p ab
+    lg sp speaker stage epigraph argument opener closer salute signed dateline byline
+    trailer list table floatingtext castlist castgroup postscript q quote said cit
+"""
+_BLOCKS = frozenset(_BLOCKS_NAMES.split())
 _LINES = frozenset({"l", "item", "row", "castitem"})
-_SKIPPED = frozenset(
-    "teiheader pb cb fw gb milestone figure graphic figdesc gap note titlepage doctitle facsimile"
-    " sourcedoc standoff formula ptr anchor index del sic orig expan".split()
-)
+_SKIPPED_NAMES = """
+    teiheader pb cb fw gb milestone figure graphic figdesc gap note titlepage doctitle
+    facsimile sourcedoc standoff formula ptr anchor index del sic orig expan
+"""
+_SKIPPED = frozenset(_SKIPPED_NAMES.split())
 _SKIPPED_DIVS = frozenset({"toc", "contents", "index", "titlepage", "imprint", "colophon", "ads"})
-_INLINE_PARENTS = frozenset({"p", "ab", "l", "said", "head", "item", "hi", "emph", "note", "q", "quote"})
+_INLINE_PARENTS = frozenset(
+    {"p", "ab", "l", "said", "head", "item", "hi", "emph", "note", "q", "quote"}
+)
 
 
 def read_tei(text: str) -> Book:
     """Read a TEI document.
 
     Raises:
-        Unreadable: it cannot be parsed, or is no TEI.
+        UnreadableError: it cannot be parsed, or is no TEI.
     """
     root = parse_xml(text)
     if name(root) not in ("tei", "tei.2", "teicorpus"):
-        raise Unreadable("xml_not_tei")
+        raise UnreadableError("xml_not_tei")
     book = Book()
     _facts(root, book)
     book.blocks = Walk(_role, book).run(root)
@@ -44,7 +48,11 @@ def _role(element: Any, tag: str) -> Role:
     if tag == "head":
         return "heading"
     if tag in ("q", "quote", "said", "cit", "stage"):
-        return "inline" if name(element.getparent()) in _INLINE_PARENTS and not len(element) else "block"
+        return (
+            "inline"
+            if name(element.getparent()) in _INLINE_PARENTS and not len(element)
+            else "block"
+        )
     if tag == "speaker":
         return "line"
     if tag == "p" and name(element.getparent()) == "sp":
@@ -57,7 +65,11 @@ def _role(element: Any, tag: str) -> Role:
         return "inline" if element.get("break") == "no" else "break"
     if tag == "cell":
         return "cell"
-    if tag == "ref" and len(full_text(element).strip()) <= 4 and (element.get("target") or "").startswith("#"):
+    if (
+        tag == "ref"
+        and len(full_text(element).strip()) <= 4
+        and (element.get("target") or "").startswith("#")
+    ):
         return "skip"
     return "inline"
 
@@ -79,7 +91,13 @@ def _facts(root: Any, book: Book) -> None:
             if wanted and (bibl.get("type") or "").lower() != wanted:
                 continue
             dates = [e for e in bibl.iter() if name(e) == "date"]
-            book.fill({"date": next(filter(None, (year(e.get("when") or full_text(e)) for e in dates)), "")})
+            book.fill(
+                {
+                    "date": next(
+                        filter(None, (year(e.get("when") or full_text(e)) for e in dates)), ""
+                    )
+                }
+            )
     languages = [e for e in header.iter() if name(e) == "language"]
     code = root.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
     code = code or (languages[0].get("ident") or languages[0].get("id") or "" if languages else "")

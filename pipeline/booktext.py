@@ -11,7 +11,9 @@ _CONTENTS = re.compile(
     r"|[ií]ndice(?:\s+general)?|indice\s+dei\s+capitoli|sisällys(?:luettelo)?|innehåll|indhold)\W*",
     re.IGNORECASE,
 )
-_INDEX = re.compile(r"\W*(?:(?:general|analytical)\s+)?(?:index|register|alphabetical\s+index)\b.{0,60}", re.I)
+_INDEX = re.compile(
+    r"\W*(?:(?:general|analytical)\s+)?(?:index|register|alphabetical\s+index)\b.{0,60}", re.I
+)
 _NUMBERED = re.compile(
     r"\W*(?:chapter|chap\.?|book|part|letter|canto|act|scene|section|no\.?|stave|volume|vol\.?"
     r"|chapitre|livre|partie|kapitel|buch|teil|hoofdstuk|cap[ií]tulo|capitolo|[ivxlcdm]{1,7}|[0-9]{1,3})"
@@ -19,7 +21,9 @@ _NUMBERED = re.compile(
     re.IGNORECASE,
 )
 _PAGE_END = re.compile(r"[\s.,·]++(?:\(?+(?:[0-9]++|[ivxlc]++)[-–,;.\s)]*+)++$")
-_REFERENCE = re.compile(r"\s(?:[0-9]{1,4}|[ivxlc]{1,7})[,;.\s]*(?:\(\w\)|_?n\._?)?[;,.]?\s*$|\bsee\b", re.I)
+_REFERENCE = re.compile(
+    r"\s(?:[0-9]{1,4}|[ivxlc]{1,7})[,;.\s]*(?:\(\w\)|_?n\._?)?[;,.]?\s*$|\bsee\b", re.I
+)
 _BODY = re.compile(
     r"\W*(?:chapter|preface|pr[ée]face|introduction|foreword|prologue?|proem|book|part|act|canto"
     r"|chapitre|kapitel|vorwort|einleitung|voorwoord|hoofdstuk|author['’]s|advertisement"
@@ -40,7 +44,9 @@ _IMPRINT = re.compile(
 _BY = re.compile(r"\W*(?:by|par|von|door|por|di)\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*\s*$")
 _ENDS_WITH_PAGE = re.compile(r"(?:\s|\.{2,})\(?(?:[0-9]{1,4}|[ivxlc]{1,7})\W*$")
-_COLUMN_HEADING = re.compile(r"\W*(?:chap(?:ter|\.)?|page|p\.|seite|no\.|\s|[.:])+\W*", re.IGNORECASE)
+_COLUMN_HEADING = re.compile(
+    r"\W*(?:chap(?:ter|\.)?|page|p\.|seite|no\.|\s|[.:])+\W*", re.IGNORECASE
+)
 _FIRST_NUMBER = re.compile(
     r"\W*(?:(?:chapter|chap\.?|book|part|letter|canto|act|scene|stave|volume|vol\.?|chapitre|livre"
     r"|partie|kapitel|buch|teil|hoofdstuk|cap[ií]tulo|capitolo)\s+)?(?:the\s+)?"
@@ -173,7 +179,7 @@ def _bare_name(line: str) -> str:
 
 
 def _index_end(blocks: list[Block], at: int) -> int:
-    """Return the block behind an index: its entries end with pages, letters of the alphabet aside."""
+    """Return the block behind an index: its entries end with pages."""
     end, good, bad = at + 1, 0, 0
     last_good = at
     while end < len(blocks) and bad <= 4:
@@ -200,7 +206,9 @@ def _without_title_page(blocks: list[Block], book: Book, total: int) -> list[Blo
             continue
         num_chars += len(block.text)
         book.drop("title_page", block.text)
-        if not book.date and _IMPRINT.search(block.text) or re.fullmatch(r"\W*\d{4}\W*", block.text):
+        if (not book.date and _IMPRINT.search(block.text)) or re.fullmatch(
+            r"\W*\d{4}\W*", block.text
+        ):
             book.date = book.date or year(block.text)
     return kept
 
@@ -226,7 +234,12 @@ def _is_title_page(block: Block, names: set[str], n: int, body: int) -> bool:
     if plain in names or _name(lines[0]) in names or _IMPRINT.search(block.text):
         return True
     is_sentence = bool(_SENTENCE_END.search(block.text))
-    if n < 12 and len(words) <= 25 and not is_sentence and any(plain.startswith(f"{name} ") for name in names):
+    if (
+        n < 12
+        and len(words) <= 25
+        and not is_sentence
+        and any(plain.startswith(f"{name} ") for name in names)
+    ):
         return True
     if _BY.match(block.text) and len(words) <= 12:
         return True

@@ -22,8 +22,9 @@ class Source:
 
     name: str
     """Goes into document ids and shard names: lower case letters, digits, `-` and `_`."""
-    kind: Literal["wikipedia", "dataset"]
-    """wikipedia: MediaWiki XML dumps, plain, gz or bz2. dataset: Parquet, JSONL or Arrow files
+    kind: Literal["wikipedia", "books", "dataset"]
+    """wikipedia: MediaWiki XML dumps, plain, gz or bz2. books: text, Markdown, HTML, EPUB and TEI,
+    in folders, zip and tar archives; tables of sentences. dataset: Parquet, JSONL or Arrow files
     read by Hugging Face `datasets`."""
     paths: tuple[str, ...]
     """Paths, URLs or patterns with `*`."""
@@ -36,6 +37,9 @@ class Source:
     columns: dict[str, str] = field(default_factory=lambda: {"text": "text"})
     """kind dataset: which column holds the text and, where there is one, the key (values must be
     unique; the row number by default), title, author, date, url and language."""
+    book_column: str = ""
+    """kind books, tables of sentences: the column that tells which book a row is of; by default
+    the first of book_id, bookid, book, title, book_title, file, filename that is there."""
     sample: float = 1.0
     """Share of the records to take, drawn by a hash of their keys."""
     max_record_mb: int = 64

@@ -72,11 +72,9 @@ def _once(text: str) -> list[Block]:
     words: set[str] = set()
     if layout.width and any(_HYPHENATED.search(line) for group in groups for line in group[:-1]):
         words = {word.lower() for word in _WORDS.findall(text)}
-    found: list[Block] = []
-    for group in groups:
-        for lines in _paragraphs(group, layout):
-            found.append(_block(lines, layout, words))
-    return found
+    return [
+        _block(lines, layout, words) for group in groups for lines in _paragraphs(group, layout)
+    ]
 
 
 def _groups(lines: Sequence[str]) -> list[list[str]]:
@@ -112,7 +110,7 @@ def _layout(groups: Sequence[Sequence[str]]) -> _Layout:
 
 
 def _paragraphs(group: list[str], layout: _Layout) -> list[list[str]]:
-    """Cut a block where paragraphs are marked by an indent, or end early, and not by blank lines."""
+    """Cut a block whose paragraphs are marked by an indent or end early, not by blank lines."""
     if len(group) < 2:
         return [group]
     if not layout.is_wrapped:
@@ -129,7 +127,9 @@ def _indented(group: list[str]) -> list[int]:
     """Return the lines that begin paragraphs by their indent, in a block that is prose else."""
     indents = [_indent(line) for line in group]
     left = min(indents)
-    starts = [n for n in range(1, len(group)) if left < indents[n] <= left + 8 and indents[n - 1] == left]
+    starts = [
+        n for n in range(1, len(group)) if left < indents[n] <= left + 8 and indents[n - 1] == left
+    ]
     inside = sum(1 for indent in indents if indent == left)
     if not starts or inside + len(starts) + 1 < len(group) or inside < len(group) * 0.6:
         return []
@@ -152,7 +152,11 @@ def _cut_early(group: list[str], width: int) -> list[list[str]]:
 
 def _block(lines: list[str], layout: _Layout, words: set[str]) -> Block:
     if len(lines) == 1:
-        return Block(_SPACES.sub(" ", lines[0].strip()) if not _COLUMNS.search(lines[0].strip()) else lines[0].strip())
+        return Block(
+            _SPACES.sub(" ", lines[0].strip())
+            if not _COLUMNS.search(lines[0].strip())
+            else lines[0].strip()
+        )
     if layout.width and is_prose(lines, layout.width, is_wrapped=layout.is_wrapped):
         return Block(_join([line.strip() for line in lines], words))
     left = min(_indent(line) for line in lines)
@@ -182,7 +186,11 @@ def is_prose(lines: Sequence[str], width: int, *, is_wrapped: bool = True) -> bo
     longest = max(map(len, lines[:-1]))
     lower = _lower_share(lines)
     if not is_wrapped:
-        return longest >= max(50, 0.8 * width) and lower >= 0.5 and _free_share(lines, width - 8) <= 0.2
+        return (
+            longest >= max(50, 0.8 * width)
+            and lower >= 0.5
+            and _free_share(lines, width - 8) <= 0.2
+        )
     if longest >= 0.8 * width:
         free = _free_share(lines, width - max(2, width // 12))
         if breaks == 1:
@@ -191,7 +199,11 @@ def is_prose(lines: Sequence[str], width: int, *, is_wrapped: bool = True) -> bo
     if breaks == 1:
         return False
     # Narrower than the file: a quotation set in, or verse.
-    return lower >= 0.5 and _free_share(lines, max(map(len, lines)) - 2) <= 0.34 and longest >= 0.5 * width
+    return (
+        lower >= 0.5
+        and _free_share(lines, max(map(len, lines)) - 2) <= 0.34
+        and longest >= 0.5 * width
+    )
 
 
 def _free_share(lines: Sequence[str], width: int) -> float:
