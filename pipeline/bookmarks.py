@@ -190,4 +190,4 @@ _PAGE_BREAK = "\0"
 
 
 def _is_spread(pages: list[int]) -> bool:
-    return all(a < b for a, b in pairwise(pages)) and pages[-1] - pages[0] >= len(pages)
+    return all(a < b for a, b in pairwise(pages)) and pages[-1] - pages[0] >= len(pages) - 1

@@ -12,7 +12,9 @@ from pipeline import gutenberg
 from pipeline.bookblocks import Block, Book
 from pipeline.bookplain import read_plain
 
-Role = Literal["inline", "block", "heading", "line", "break", "cell", "pre", "rule", "skip"]
+Role = Literal[
+    "inline", "block", "heading", "line", "break", "space", "cell", "pre", "rule", "skip"
+]
 
 _XML_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
@@ -112,7 +114,7 @@ class Walk:
                 if element.tail:
                     self._text(element.tail, in_pre)
                 continue
-            if role == "skip" or role == "break" or role == "rule":
+            if role in ("skip", "break", "rule", "space"):
                 self._empty(element, role)
                 if element.tail:
                     self._text(element.tail, in_pre)
@@ -141,6 +143,8 @@ class Walk:
     def _empty(self, element: Any, role: Role) -> None:
         if role == "break":
             self._end_line()
+        elif role == "space":
+            self._parts.append(" ")
         elif role == "rule":
             self._flush()
             self.blocks.append(Block("", "heading"))

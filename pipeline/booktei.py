@@ -1,5 +1,6 @@
 """Books in TEI XML."""
 
+import re
 from typing import Any
 
 from pipeline.bookblocks import Book, language_code, year
@@ -42,7 +43,9 @@ def _role(element: Any, tag: str) -> Role:
     if tag in _SKIPPED:
         if tag in ("sic", "orig", "expan") and name(element.getparent()) != "choice":
             return "inline"
-        return "skip"
+        # A note stands where its mark is, in mid-sentence, or with others at the end of the book.
+        is_apart = tag == "note" and name(element.getparent()) not in _INLINE_PARENTS
+        return "block" if is_apart else "skip"
     if tag.startswith("div") and (element.get("type") or "").lower() in _SKIPPED_DIVS:
         return "skip"
     if tag == "head":
@@ -62,7 +65,7 @@ def _role(element: Any, tag: str) -> Role:
     if tag in _LINES:
         return "line"
     if tag == "lb":
-        return "inline" if element.get("break") == "no" else "break"
+        return "inline" if element.get("break") == "no" else "space"
     if tag == "cell":
         return "cell"
     if (
@@ -78,12 +81,21 @@ def _facts(root: Any, book: Book) -> None:
     header = next((e for e in root.iter() if name(e) == "teiheader"), None)
     if header is None:
         return
-    titles = [e for e in header.iter() if name(e) == "titlestmt"]
-    for element in titles[0].iter() if titles else ():
-        tag, value = name(element), " ".join(full_text(element).split())
-        if tag in ("title", "author"):
-            book.fill({tag: value})
+    statements = [e for e in header.iter() if name(e) in ("titlestmt", "sourcedesc")]
+    titles: list[str] = []
+    for statement in statements:
+        for element in statement.iter():
+            value = " ".join(full_text(element).split())
+            if name(element) == "title" and value:
+                titles.append(value)
+            elif name(element) == "author":
+                book.fill({"author": re.sub(r"\s*\([\d\s?–-]{4,12}\)$", "", value)})
     # "Title : a machine-readable edition" names the file; the source's own title is the book's.
+    book.fill(
+        {"title": next((t for t in titles[1:] if titles[0].startswith(t)), titles[0])}
+        if titles
+        else {}
+    )
     for wanted in ("firstedition", "printsource", ""):
         for bibl in header.iter():
             if name(bibl) not in ("bibl", "biblstruct", "imprint", "monogr"):

@@ -15,9 +15,11 @@ _INDEX = re.compile(
     r"\W*(?:(?:general|analytical)\s+)?(?:index|register|alphabetical\s+index)\b.{0,60}", re.I
 )
 _NUMBERED = re.compile(
-    r"\W*(?:chapter|chap\.?|book|part|letter|canto|act|scene|section|no\.?|stave|volume|vol\.?"
-    r"|chapitre|livre|partie|kapitel|buch|teil|hoofdstuk|cap[ií]tulo|capitolo|[ivxlcdm]{1,7}|[0-9]{1,3})"
-    r"(?:[.:)\s—-]|$)",
+    r"\W*(?:(?:chapter|chap\.?|book|part|letter|canto|act|scene|section|no\.?|stave|volume|vol\.?"
+    r"|chapitre|livre|partie|kapitel|buch|teil|hoofdstuk|cap[ií]tulo|capitolo)\s+(?:the\s+)?"
+    r"(?:[ivxlcdm]{1,7}|[0-9]{1,3}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+    r"|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last)(?:[.:)\s—-]|$)"
+    r"|(?:[ivxlcdm]{1,7}|[0-9]{1,3})(?:\.|:|\)|\s*[—-]|$))",
     re.IGNORECASE,
 )
 _PAGE_END = re.compile(r"[\s.,·]++(?:\(?+(?:[0-9]++|[ivxlc]++)[-–,;.\s)]*+)++$")
@@ -232,6 +234,8 @@ def _is_title_page(block: Block, names: set[str], n: int, body: int) -> bool:
     lines = block.text.split("\n")
     plain = _name(block.text)
     if plain in names or _name(lines[0]) in names or _IMPRINT.search(block.text):
+        return True
+    if n < 12 and len(words) > 1 and any(name.startswith(f"{plain} ") for name in names):
         return True
     is_sentence = bool(_SENTENCE_END.search(block.text))
     if (

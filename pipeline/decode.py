@@ -78,12 +78,15 @@ def is_binary(data: bytes) -> bool:
 
 def _python_name(label: str | None) -> str:
     """Return the codec that browsers use for a label; empty if there is none for text."""
+    name = ""
     try:
         # codecs such as "hex" and "rot13" are known to Python but decode no bytes to text.
         name = codecs.lookup(label or "").name
-        b"".decode(name)
-    except (LookupError, ValueError):
+        b"    ".decode(name)
+    except LookupError:
         return ""
+    except UnicodeDecodeError:
+        pass
     return _AS_BROWSERS.get(name, name)
 
 
@@ -93,7 +96,9 @@ def _detected(data: bytes) -> str:
     start = max(0, first.start() - _HEAD_BYTES) if first else 0
     sample = data[start : start + _DETECT_BYTES]
     name = _python_name(detect_encoding(sample, max_len=len(sample)))
-    if name not in ("", "utf-8", *_WESTERN):
+    # The ISO encodings have no letters from 0x80 to 0x9F.
+    is_iso = name.startswith("iso8859") and re.search(rb"[\x80-\x9f]", sample)
+    if name not in ("", "utf-8", *_WESTERN) and not is_iso:
         return name
     # Inside a lower case word stands a lower case letter, in the encoding that was meant.
     inside = b"".join(_HIGH_WORD.findall(sample))

@@ -39,12 +39,16 @@ _END = re.compile(
     | (?:Ende|Fin|Einde|Fine)\s+.{0,60}Proje[ck]t\s+Gutenberg
     | \*{2,}\s*This\s+file\s+should\s+be\s+named
     | \*{3}\s*START:\s+FULL\s+LICENSE
-    | \*{2,}\s*START\s*\**\s*THE\s+SMALL\s+PRINT
     | Updated\s+editions\s+will\s+replace\s+the\s+previous\s+one
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
-_NAMED = re.compile(r"\bproje[ck]t\s+gutenberg\b", re.IGNORECASE)
+_SMALL_PRINT = re.compile(r"\W*\*{2,}\s*START\s*\**\s*THE\s+SMALL\s+PRINT", re.IGNORECASE)
+_HEADER = re.compile(
+    r"""\W*(?:(?:the\s+)?proje[ck]t\s+gutenberg(?:'s|’s)?\s*(?:,|e-?book|e-?text|edition|presents)
+    |this\s+e-?(?:book|text)\s+is\s+for\s+the\s+use\s+of\s+anyone\s+anywhere)""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _TITLE_LINE = re.compile(
     r"""\W*(?:the\s+)?proje[ck]t\s+gutenberg(?:'s|’s)?\s*
     (?:,|(?:e-?book|e-?text|edition|presentation|release)s?(?:\s+of|,|:)?)?\s*
@@ -104,6 +108,8 @@ _BOOK_HEADING = re.compile(
 )
 _EDGE_PARAGRAPHS = 30
 _CREDIT_PARAGRAPHS = 12
+_HEAD_LINES = 200
+_TAIL_LINES = 60
 _TAIL_SHARE = 0.1
 _WIDE_GAP = 3
 _SECTION_CHARS = 1500
@@ -112,13 +118,16 @@ _SECTION_CHARS = 1500
 def find(lines: Sequence[str]) -> Found:
     """Find what is not the book in a file's lines; nothing in a file of another origin."""
     head = min(len(lines), _HEADER_LINES)
-    is_named = any(_NAMED.search(line) for line in lines[:60])
+    is_named = any(_HEADER.match(line) for line in lines[:60])
     starts = [n for n in range(head) if "*" in lines[n] and _START.match(lines[n])]
     ends = [n for n, line in enumerate(lines) if _may_end(line) and _END.match(line)]
     if not (starts or ends or is_named):
         return Found(spans=[])
+    # The last marker of the first header: the early ones were followed by "small print".
+    starts = [n for n in starts if n <= min((end for end in ends if end > starts[0]), default=n)]
     begin = _behind(lines, starts[-1]) if starts else _header_end(lines, is_named=is_named)
-    kept = _regions(lines, begin, ends)
+    prints = [n for n, line in enumerate(lines) if "***" in line and _SMALL_PRINT.match(line)]
+    kept = _regions(lines, begin, sorted(ends + prints))
     spans: list[tuple[int, int, str]] = []
     at = 0
     for first, last in kept:
@@ -152,7 +161,7 @@ def _header_end(lines: Sequence[str], *, is_named: bool) -> int:
         return 0
     end = 0
     for n, line in enumerate(lines[:120]):
-        if _FACT.match(line) or (n < 60 and (_NAMED.search(line) or "no restrictions" in line)):
+        if _HEADER.match(line) or (end and n <= end + 6 and _FACT.match(line)):
             end = n + 1
             while end < len(lines) and lines[end].strip():
                 end += 1
@@ -211,8 +220,9 @@ def _paragraphs(lines: Sequence[str], first: int, last: int) -> list[_Paragraph]
 
 def _edges(lines: Sequence[str], first: int, last: int) -> list[tuple[int, int, str]]:
     """Find credits and transcribers' notes at the beginning and the end of a book."""
-    tail_lines = max(60, int((last - first) * _TAIL_SHARE))
-    head = _paragraphs(lines, first, min(last, first + 200))[:_EDGE_PARAGRAPHS]
+    half = (last - first) // 2
+    tail_lines = min(half, max(_TAIL_LINES, int((last - first) * _TAIL_SHARE)))
+    head = _paragraphs(lines, first, first + min(half, _HEAD_LINES))[:_EDGE_PARAGRAPHS]
     spans = []
     number = 0
     while number < len(head):

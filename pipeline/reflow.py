@@ -115,11 +115,11 @@ def _paragraphs(group: list[str], layout: _Layout) -> list[list[str]]:
         return [group]
     if not layout.is_wrapped:
         return [[line] for line in group] if layout.is_unspaced else [group]
-    if layout.is_unspaced and len(group) > 3 and _lower_share(group) >= 0.25:
-        return _cut_early(group, layout.width)
     if len(group) > 2 and (starts := _indented(group)):
         edges = [0, *starts, len(group)]
         return [group[a:b] for a, b in pairwise(edges) if a < b]
+    if layout.is_unspaced and len(group) > 3 and _lower_share(group) >= 0.25:
+        return _cut_early(group, layout.width)
     return [group]
 
 
@@ -127,14 +127,16 @@ def _indented(group: list[str]) -> list[int]:
     """Return the lines that begin paragraphs by their indent, in a block that is prose else."""
     indents = [_indent(line) for line in group]
     left = min(indents)
-    starts = [
-        n for n in range(1, len(group)) if left < indents[n] <= left + 8 and indents[n - 1] == left
-    ]
-    inside = sum(1 for indent in indents if indent == left)
-    if not starts or inside + len(starts) + 1 < len(group) or inside < len(group) * 0.6:
+    starts = [n for n in range(1, len(group)) if left < indents[n] <= left + 8]
+    if not starts or sum(1 for indent in indents if indent == left) < len(group) * 0.5:
         return []
-    rest = [line for n, line in enumerate(group) if n and n not in starts]
-    return starts if _lower_share([group[0], *rest]) >= 0.5 else []
+    if len(starts) + sum(1 for indent in indents if indent == left) + 1 < len(group):
+        return []
+    # In prose the lines at the margin go on, and the indented ones begin.
+    inside = [line for n, line in enumerate(group) if n and n not in set(starts)]
+    begins = [group[0], *(group[n] for n in starts)]
+    is_prose = _lower_share([group[0], *inside]) >= 0.5 and _lower_share(begins) <= 0.2
+    return starts if is_prose else []
 
 
 def _cut_early(group: list[str], width: int) -> list[list[str]]:
