@@ -62,7 +62,7 @@ def _zip(
 ) -> Iterator[Item]:
     try:
         archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError, EOFError, UnicodeDecodeError):
+    except DAMAGE:
         # Without its directory, at its end: what stands before can still be read in order.
         yield from _zip_in_order(file, budget, max_bytes, wanted)
         return
@@ -86,7 +86,8 @@ def _zip(
         try:
             with archive.open(info) as member:
                 data = member.read(max_bytes + 1)
-        except DAMAGE:
+        except (*DAMAGE, OSError) as error:
+            _reraise_from_storage(error)
             yield Item(**at, problem="damaged_member")
             continue
         budget -= len(data)
@@ -132,6 +133,12 @@ def _zip_in_order(
         else:
             yield Item(**at, data=data)
     yield Item(name="", offset=stream.position, problem="truncated_zip")
+
+
+def _reraise_from_storage(error: Exception) -> None:
+    """Let an error of the storage through; what bz2 raises on damage has no number."""
+    if isinstance(error, OSError) and error.errno is not None:
+        raise error
 
 
 def _inflated(content: bytes, method: int, max_bytes: int) -> bytes:
@@ -262,7 +269,8 @@ def _tar(
         problem = yield from _tar_members(stream, max_bytes, wanted)
     except _BombError:
         problem = "archive_bomb"
-    except (EOFError, zlib.error, OSError):
+    except (EOFError, zlib.error, OSError) as error:
+        _reraise_from_storage(error)
         problem = "damaged_archive"
     if problem:
         yield Item(name="", offset=stream.position, problem=problem)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from html.entities import html5
 from typing import Any, Literal
 
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # has no stubs
 from lxml import html as lxml_html
 
 from pipeline import gutenberg

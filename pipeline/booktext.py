@@ -80,8 +80,7 @@ def text(book: Book) -> str:
 
 def _without_contents(blocks: list[Block], book: Book, total: int) -> list[Block]:
     """Drop tables of contents, lists of illustrations and indexes with their headings."""
-    last_seen = {name: n for n, block in enumerate(blocks) for name in _heading_names(block)}
-    last_seen.update((_name(caption), len(blocks)) for caption in book.captions)
+    last_seen: dict[str, int] = {}
     kept: list[Block] = []
     n = 0
     while n < len(blocks):
@@ -90,6 +89,7 @@ def _without_contents(blocks: list[Block], book: Book, total: int) -> list[Block
         if len(first) < _MAX_HEADING_CHARS:
             is_front = n < 2 * _FRONT_BLOCKS
             if _CONTENTS.fullmatch(first) or (is_front and _INDEX.fullmatch(first)):
+                last_seen = last_seen or _last_seen(blocks, book.captions)
                 upto = _contents_end(blocks, n, last_seen, _name(book.title))
             elif _INDEX.fullmatch(first):
                 upto = _index_end(blocks, n)
@@ -102,6 +102,12 @@ def _without_contents(blocks: list[Block], book: Book, total: int) -> list[Block
             kept.append(blocks[n])
             n += 1
     return kept
+
+
+def _last_seen(blocks: list[Block], captions: list[str]) -> dict[str, int]:
+    """Return where each name that a table of contents may give stands last."""
+    seen = {name: n for n, block in enumerate(blocks) for name in _heading_names(block)}
+    return {**seen, **{_name(caption): len(blocks) for caption in captions}}
 
 
 def _heading_names(block: Block) -> list[str]:

@@ -7,7 +7,9 @@ windows-1252. The same bytes give the same text on every machine.
 import codecs
 import re
 
-from resiliparse.parse.encoding import detect_encoding
+from resiliparse.parse.encoding import (  # pyright: ignore[reportMissingModuleSource]
+    detect_encoding,
+)
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -20,9 +20,9 @@ _DOCUMENTS = ("application/xhtml+xml", "text/html", "application/html", "text/x-
 _FRONT_GUIDES = frozenset({"cover", "toc", "title-page", "copyright-page", "loi", "lot", "index"})
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
-    OSError, UnicodeDecodeError, ValueError,
+    ValueError,
 )  # fmt: skip
-"""What zipfile raises on a damaged, unknown or encrypted member."""
+"""What zipfile raises on a damaged, unknown or encrypted member, and OSError beside."""
 
 
 class _Package:
@@ -31,7 +31,7 @@ class _Package:
     def __init__(self, data: bytes, max_bytes: int) -> None:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        except DAMAGE as error:
             raise UnreadableError("epub_zip") from error
         self._left = max_bytes
         self.names = {info.filename: info for info in self._zip.infolist()}
@@ -50,7 +50,7 @@ class _Package:
         try:
             with self._zip.open(info) as file:
                 data = file.read(self._left + 1)
-        except DAMAGE as error:
+        except (*DAMAGE, OSError) as error:
             raise UnreadableError("epub_damaged") from error
         self._left -= len(data)
         if self._left < 0:

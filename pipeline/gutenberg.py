@@ -109,8 +109,8 @@ _BOOK_HEADING = re.compile(
 _EDGE_PARAGRAPHS = 30
 _CREDIT_PARAGRAPHS = 12
 _HEAD_LINES = 200
-_TAIL_LINES = 60
-_TAIL_SHARE = 0.1
+_TAIL_LINES = 600
+_MIN_TAIL_LINES = 60
 _WIDE_GAP = 3
 _SECTION_CHARS = 1500
 
@@ -221,7 +221,7 @@ def _paragraphs(lines: Sequence[str], first: int, last: int) -> list[_Paragraph]
 def _edges(lines: Sequence[str], first: int, last: int) -> list[tuple[int, int, str]]:
     """Find credits and transcribers' notes at the beginning and the end of a book."""
     half = (last - first) // 2
-    tail_lines = min(half, max(_TAIL_LINES, int((last - first) * _TAIL_SHARE)))
+    tail_lines = min(half, _TAIL_LINES, max(_MIN_TAIL_LINES, (last - first) // 10))
     head = _paragraphs(lines, first, first + min(half, _HEAD_LINES))[:_EDGE_PARAGRAPHS]
     spans = []
     number = 0

@@ -71,7 +71,7 @@ def _once(text: str) -> list[Block]:
     layout = _layout(groups)
     words: set[str] = set()
     if layout.width and any(_HYPHENATED.search(line) for group in groups for line in group[:-1]):
-        words = {word.lower() for word in _WORDS.findall(text)}
+        words = set(_WORDS.findall(text.lower()))
     return [
         _block(lines, layout, words) for group in groups for lines in _paragraphs(group, layout)
     ]
@@ -179,11 +179,11 @@ def is_prose(lines: Sequence[str], width: int, *, is_wrapped: bool = True) -> bo
     if max(indents) - min(indents) > 2 or abs(_indent(lines[0]) - indents[0]) > 12:
         return False
     breaks = len(lines) - 1
-    if sum(1 for line in lines if _COLUMNS.search(line)) * 3 > len(lines):
+    if sum(1 for line in lines if "   " in line.strip()) * 3 > len(lines):
         return False
     if sum(1 for line in lines if _ITEM.match(line)) * 2 > len(lines):
         return False
-    if sum(1 for line in lines if _PAGE_REFERENCE.search(line)) * 2 > len(lines) and len(lines) > 2:
+    if len(lines) > 2 and sum(map(_ends_with_page, lines)) * 2 > len(lines):
         return False
     longest = max(map(len, lines[:-1]))
     lower = _lower_share(lines)
@@ -206,6 +206,10 @@ def is_prose(lines: Sequence[str], width: int, *, is_wrapped: bool = True) -> bo
         and _free_share(lines, max(map(len, lines)) - 2) <= 0.34
         and longest >= 0.5 * width
     )
+
+
+def _ends_with_page(line: str) -> bool:
+    return line[-1] in "0123456789ivxlc;." and bool(_PAGE_REFERENCE.search(line))
 
 
 def _free_share(lines: Sequence[str], width: int) -> float:

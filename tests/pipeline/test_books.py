@@ -191,13 +191,13 @@ def test_a_truncated_archive_gives_what_stands_before_the_cut(tmp_path, name, sh
 def test_bombs_end_early(tmp_path):
     zeros = b"\0" * (1 << 20)
     path = tmp_path / "b.tar.gz"
-    path.write_bytes(tarred({f"{n}.bin": zeros for n in range(300)}, "w:gz"))
+    path.write_bytes(tarred({f"{n}.bin": zeros for n in range(80)}, "w:gz"))
     assert read(path)[-1].rejected == "archive_bomb"
     path = tmp_path / "c.zip"
     path.write_bytes(zipped({"a.txt": b"a" * (8 << 20), "b.txt": book(1)}))
     assert outcome(read(path)) == {"too_large": 1, "document": 1}
     path = tmp_path / "d.txt.gz"
-    path.write_bytes(gzip.compress(b"a" * (64 << 20)))
+    path.write_bytes(gzip.compress(b"a" * (8 << 20)))
     assert outcome(read(path)) == {"too_large": 1}
 
 
