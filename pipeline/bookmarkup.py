@@ -8,7 +8,7 @@ from typing import Any, Literal
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # has no stubs
 from lxml import html as lxml_html
 
-from pipeline import gutenberg
+from pipeline import gutenberg, reflow
 from pipeline.bookblocks import Block, Book
 from pipeline.bookplain import read_plain
 
@@ -21,6 +21,7 @@ _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
 _DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]{0,1000}>", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
 _BLANK_TEXT = re.compile(r"\s*")
+_MIN_WRAPPED_LINES = 3
 _KEEP_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
 
@@ -223,6 +224,16 @@ def strip_blocks(book: Book) -> None:
         for number, block in enumerate(book.blocks)
         if (text := "\n".join(kept.get(number, [])).strip("\n"))
     ]
+    book.blocks = [_joined(block) for block in book.blocks]
+
+
+def _joined(block: Block) -> Block:
+    """Join preformatted lines that are wrapped prose; verse stays."""
+    lines = block.text.split("\n")
+    if block.kind != "lines" or len(lines) < _MIN_WRAPPED_LINES or "" in lines:
+        return block
+    width = max(map(len, lines))
+    return Block(reflow.join(lines)) if reflow.is_prose(lines, width, is_wrapped=False) else block
 
 
 def reread_plain(book: Book) -> Book:

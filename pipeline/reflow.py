@@ -11,7 +11,7 @@ long lines counts as not wrapped.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -160,7 +160,7 @@ def _block(lines: list[str], layout: _Layout, words: set[str]) -> Block:
             else lines[0].strip()
         )
     if layout.width and is_prose(lines, layout.width, is_wrapped=layout.is_wrapped):
-        return Block(_join([line.strip() for line in lines], words))
+        return Block(join(lines, words))
     left = min(_indent(line) for line in lines)
     return Block("\n".join(line[left:] for line in lines), "lines")
 
@@ -238,10 +238,16 @@ def _first_word(line: str) -> str:
     return found[0] if found else ""
 
 
-def _join(lines: Sequence[str], words: set[str]) -> str:
-    """Join the lines of a paragraph, words cut at line ends included."""
-    text = lines[0]
-    parts = [text]
+def join(lines: Sequence[str], words: Set[str] = frozenset()) -> str:
+    """Join the lines of a paragraph.
+
+    Args:
+        lines: none blank.
+        words: of the book, in lower case: a word cut at a line's end loses its hyphen if it is
+            among them without, and not with it.
+    """
+    lines = [line.strip() for line in lines]
+    parts = [lines[0]]
     for line, following in pairwise(lines):
         if not line.endswith(("-", "—", "–")) and not following.startswith("--"):
             parts.append(" ")
