@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpus import identity, storage
-from pipeline import clean, dataset, hub, pii, plain, records, wikipedia
+from pipeline import books, clean, dataset, hub, pii, plain, records, wikipedia
 from pipeline.records import Record
 from pipeline.split import Split
 
@@ -45,6 +45,15 @@ READERS: dict[str, Reader] = {
         cuts=wikipedia.cuts,
         read=wikipedia.read,
         version=wikipedia.VERSION,
+    ),
+    "books": Reader(
+        form=books.form,
+        cuts=books.cuts,
+        read=books.read,
+        version=books.VERSION,
+        fields=("columns", "book_column"),
+        libraries=("lxml", "resiliparse"),
+        is_grouped=True,
     ),
     "dataset": Reader(
         form=dataset.form,
