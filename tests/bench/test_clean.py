@@ -39,7 +39,7 @@ def test_every_document_is_byte_equal_to_plain_ftfy_and_faster(real_data):
         num_changed += results[0] != text
     fast, plain = seconds.values()
     print(
-        f"\n{len(texts):,} documents, {num_bytes / 1e6:.1f} MB, all equal, {num_changed:,} changed; "
+        f"\n{len(texts):,} documents, {num_bytes / 1e6:.1f} MB, {num_changed:,} changed: "
         f"clean_text {num_bytes / 1e6 / fast:.1f} MB/s, plain ftfy {num_bytes / 1e6 / plain:.1f} "
         f"MB/s, {plain / fast:.1f} times"
     )
