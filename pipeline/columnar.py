@@ -31,6 +31,18 @@ def _damage() -> Iterator[list[str]]:
         found.append(str(error))
 
 
+@contextmanager
+def _opened(url: str) -> Iterator[Any]:
+    """Open a file for Arrow, natively where it is local."""
+    local = storage.local_path(url)
+    if local is not None:
+        with pa.OSFile(str(local)) as file:
+            yield file
+        return
+    with storage.open_read(url) as file:
+        yield file
+
+
 def _open_parquet(file: Any) -> pq.ParquetFile:
     return pq.ParquetFile(
         file, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
@@ -51,7 +63,7 @@ def _group_start(parquet: pq.ParquetFile, number: int) -> int:
 def parquet_cuts(url: str, *, size: int) -> list[int]:
     """Return where splits of at least `size` bytes begin, each with a row group."""
     cuts = [0]
-    with storage.open_read(url) as file, _damage():
+    with _opened(url) as file, _damage():
         parquet = _open_parquet(file)
         for number in range(1, parquet.num_row_groups):
             start = _group_start(parquet, number)
@@ -62,7 +74,7 @@ def parquet_cuts(url: str, *, size: int) -> list[int]:
 
 def schema(url: str, form: str) -> pa.Schema | None:
     """Return the columns of a file, or None where it is too damaged to tell."""
-    with storage.open_read(url) as file, _damage():
+    with _opened(url) as file, _damage():
         if form == "parquet":
             return _open_parquet(file).schema_arrow
         return _open_arrow(file, form).schema
@@ -118,7 +130,7 @@ def parquet_rows(
     url: str, columns: Mapping[str, str], *, start: int, end: int | None
 ) -> Iterator[Row]:
     """Read the row groups that begin from `start` to before `end`."""
-    with storage.open_read(url) as file:
+    with _opened(url) as file:
         with _damage() as damage:
             parquet = _open_parquet(file)
         if damage:
@@ -139,7 +151,10 @@ def _group_rows(
 ) -> Iterator[Row]:
     # Nested columns come by their dotted names, and only those parts of them are read.
     batches = parquet.iter_batches(
-        batch_size=_BATCH_ROWS, row_groups=[index], columns=list(columns.values())
+        batch_size=_BATCH_ROWS,
+        row_groups=[index],
+        columns=list(columns.values()),
+        use_threads=False,
     )
     while True:
         batch = None
@@ -158,7 +173,7 @@ def _group_rows(
 
 def arrow_rows(url: str, columns: Mapping[str, str], *, form: str) -> Iterator[Row]:
     """Read the batches of an Arrow IPC file or stream."""
-    with storage.open_read(url) as file:
+    with _opened(url) as file:
         with _damage() as damage:
             reader = _open_arrow(file, form)
         if damage:

@@ -208,7 +208,7 @@ def _ipv6(match: re.Match[str]) -> Replacement | None:
 # Digits in groups: one separator, or one with blanks around it, or brackets around a group.
 _NUMBER = re.compile(
     r"(?<![\w.,+(/=#$€£%-])(?<![\w)][-/])(?<![0-9]:)"
-    r"\(?\+?\(?[0-9](?:[0-9]|[ ./-][0-9(]|[)][ /-]?[0-9]| [/-] [0-9(]| ?\([0-9]){5,28}+"
+    r"\(?\+?\(?[0-9](?:[0-9]|[ ./-]\(?[0-9]|[)][ /-]?[0-9]| [/-] \(?[0-9]|\([0-9]){5,28}+"
     r"(?![\w%]|[.,:/-][0-9]|[ ]?[€$£°])"
 )
 _LABEL_BEFORE = re.compile(
@@ -236,7 +236,9 @@ _QUAD = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\.?[0-9])")
 
 def _phone(match: re.Match[str]) -> Replacement | None:
     written, begin = match[0], match.start()
-    if written[0] == "(" and written.count("(") > written.count(")"):
+    if written.rfind("(") > max(0, written.rfind(")")):
+        written = written[: written.rindex("(")].rstrip(" ./-")  # a bracket behind the number
+    if written[:1] == "(" and written.count("(") > written.count(")"):
         written, begin = written[1:], begin + 1  # the bracket closes behind it
     num_digits = sum(map(str.isdigit, written))
     if not 6 <= num_digits <= 15 or _IS_DATE.match(written) or _QUAD.match(written):
@@ -262,7 +264,7 @@ def _phone(match: re.Match[str]) -> Replacement | None:
         return None
     number = _draw("".join(filter(str.isdigit, written)), 100)
     prefix = "+1 " if written.startswith(("+", "(+", "00")) else ""
-    return begin, match.end(), f"{prefix}202-555-01{number:02}", "phone"
+    return begin, begin + len(written), f"{prefix}202-555-01{number:02}", "phone"
 
 
 def _is_nanp(written: str) -> bool:

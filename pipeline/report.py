@@ -68,7 +68,9 @@ def _rejects(manifest: Manifest, url: str) -> Iterator[dict[str, Any]]:
         for name in part.files:
             if name.startswith("rejects/"):
                 with storage.open_read(storage.join(url, name)) as file:
-                    yield from pq.read_table(file).to_pylist()
+                    # In this thread: one of Arrow's own that still holds a Python object when the
+                    # process ends aborts it.
+                    yield from pq.ParquetFile(file).read(use_threads=False).to_pylist()
 
 
 def fates_table(manifest: Manifest) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import ftfy
 import pytest
+import zstandard
 from ftfy.badness import BADNESS_RE, MOJIBAKE_CATEGORIES
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from pipeline import clean
 from pipeline.clean import clean_text, clean_text_plainly
 
 REAL = Path(__file__).parents[2] / "../shared/data/unicode"
+BENCH = REAL.with_name("bench")
 
 # Characters that the heuristics of ftfy look at, and the ASCII that they look at beside them.
 HOT = sorted(
@@ -145,3 +147,49 @@ def test_the_fast_path_equals_ftfy_on_real_texts():
 )
 def test_hostile_texts_take_linear_time(text: str):
     clean_text(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "می\u200cخواهم کتاب\u200cها را",  # Persian: ZWNJ between stem and ending
+        "क्\u200dष and क्\u200cष",  # Devanagari: half form and explicit virama
+        "അവന്\u200d, ര്\u200dയ",  # Malayalam chillu as virama + ZWJ
+        "ශ්\u200dරී ලංකා",  # Sinhala: ZWJ is part of the word
+        "বা\u200cঙালি র\u200d্যাব",  # Bengali ya-phalaa
+        "👩\u200d👩\u200d👧\u200d👦 🏳\ufe0f\u200d🌈 👍🏽 1\ufe0f\u20e3",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # a flag, by tags
+        "שלום\u200f! \u200eabc\u200e \u2067עברית\u2069",  # direction marks and isolates
+        "ภาษา\u200bไทย",  # zero width space where a line may break
+        "Auto\u00adbahn",
+        "葛\U000e0100城",  # ideographic variation
+        "ﷺ ﬁ ﬀ Ǆ ŉ ½ ² № ™ １２３ ｱｲｳ",
+    ],
+)
+def test_what_a_script_needs_is_kept(text: str):
+    assert clean_text(text) == text
+    assert clean_text(text + "\x00\x08\x1b[0m\ufeff") == text
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"real texts are not at {REAL}")
+def test_what_ftfy_mends_is_mended_and_what_it_leaves_is_left():
+    """Its own cases, up to what we keep: curly quotes, ligatures, character width, digraphs."""
+    num = 0
+    for path in sorted((REAL / "ftfy").glob("*.json")):
+        for case in json.loads(path.read_text("utf-8")):
+            if case["expect"] != "pass":
+                continue
+            num += 1
+            ours = ftfy.fix_text(clean_text(case["original"]), unescape_html=False)
+            assert ours.split() == case.get("fixed", case["original"]).split(), case["label"]
+    assert num > 80
+
+
+@pytest.mark.skipif(not BENCH.is_dir(), reason=f"real texts are not at {BENCH}")
+def test_the_fast_path_equals_ftfy_on_real_documents():
+    """Every fiftieth document of a file; tests/bench compares all of the eight."""
+    lines = zstandard.decompress((BENCH / "003.jsonl.zst").read_bytes(), 1 << 28).splitlines()
+    texts = [json.loads(line)["text"] for line in lines[::50]]
+    assert len(texts) > 20
+    for text in texts:
+        assert clean_text(text) == clean_text_plainly(text)
