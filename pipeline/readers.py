@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpus import identity
-from pipeline import clean, dataset, records, wikipedia
+from pipeline import clean, dataset, records, warc, wikipedia
 from pipeline.records import Record
 from pipeline.split import Split
 
@@ -47,6 +47,13 @@ READERS: dict[str, Reader] = {
         version=dataset.VERSION,
         fields=("columns",),
         libraries=("datasets", "pandas"),
+    ),
+    "warc": Reader(
+        form=warc.form,
+        cuts=warc.cuts,
+        read=warc.read,
+        version=warc.VERSION,
+        libraries=("trafilatura", "lxml", "resiliparse"),
     ),
 }
 """Kind of source -> its reader."""

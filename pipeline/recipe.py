@@ -22,9 +22,10 @@ class Source:
 
     name: str
     """Goes into document ids and shard names: lower case letters, digits, `-` and `_`."""
-    kind: Literal["wikipedia", "dataset"]
+    kind: Literal["wikipedia", "dataset", "warc"]
     """wikipedia: MediaWiki XML dumps, plain, gz or bz2. dataset: Parquet, JSONL or Arrow files
-    read by Hugging Face `datasets`."""
+    read by Hugging Face `datasets`. warc: web archives such as CC-News, WARC or ARC; the articles
+    of their HTML pages."""
     paths: tuple[str, ...]
     """Paths, URLs or patterns with `*`."""
     language: str = "en"
