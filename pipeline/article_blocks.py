@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from lxml.etree import _Element, iterwalk
 
+from pipeline.html_tree import PARAGRAPH_END
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -20,10 +22,11 @@ TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]{0,20})\b[^<>]{0,4000}>")
 _PARAGRAPHS = frozenset({"p", "item", "head", "quote", "list"})
 _SHORT_CHARS = 60
 _FURNITURE_CHARS = 260
+_DATE_CHARS = 80
 _SPACE = re.compile(r"\s+")
 _BREAKS = re.compile(r"\n\s*\n")
 _WORD = re.compile(r"\w+")
-_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
+_INVISIBLE = re.compile(f"[\u00ad\u200b\u2060\ufeff{PARAGRAPH_END}]")
 """Break opportunities and marks; joiners stay, since scripts need them."""
 
 _FURNITURE = re.compile(
@@ -68,6 +71,20 @@ _LEGAL = re.compile(
     r"|.{0,120}(?:all rights reserved|alle rechte vorbehalten|tous droits réservés)\.?.{0,120}",
     re.I,
 )
+_DATE_WORDS = re.compile(
+    r"(?:published|updated|posted|created|modified|last|first|on|at|by|date|time|from|to|am|pm|uhr"
+    r"|veröffentlicht|aktualisiert|erstellt|stand|vom|um|publié|créé|mis à jour|le|à|publicado"
+    r"|actualizado|el|de|del|opublikowano|dodano|pubblicato|il|a\.m|p\.m|utc|gmt|cet|cest|est|edt"
+    r"|pst|pdt|bst|ist|jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec|january|february|march"
+    r"|april|june|july|august|september|october|november|december|januar|februar|märz|mai|juni"
+    r"|juli|oktober|dezember|janvier|février|mars|avril|juin|juillet|août|septembre|octobre"
+    r"|novembre|décembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre"
+    r"|noviembre|diciembre|mon|tue|wed|thu|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+    r"|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag|lundi|mardi|mercredi|jeudi"
+    r"|vendredi|samedi|dimanche|th|st|nd|rd|h|hours?|minutes?|days?|weeks?|months?|years?|ago)",
+    re.I,
+)
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 _SHINGLE_WORDS = 4
 _MIN_WITNESS_CHARS = 400
@@ -91,7 +108,7 @@ def blocks_of(body: _Element) -> list[Block]:
     blocks: list[Block] = []
     for element in body:
         if element.tag == "code":
-            text = "".join(element.itertext()).strip("\n")
+            text = _INVISIBLE.sub("", "".join(element.itertext())).strip("\n")
             if text.strip():
                 blocks.append(Block("code", text))
         elif element.tag == "list":
@@ -138,7 +155,7 @@ def _text_with_breaks(element: _Element) -> str:
             text = node.tail
         if text:
             parts.append(_SPACE.sub(" ", text))
-    return "".join(parts)
+    return "".join(parts).replace(PARAGRAPH_END, "\n\n")
 
 
 def is_furniture(text: str) -> bool:
@@ -148,8 +165,15 @@ def is_furniture(text: str) -> bool:
     return any(pattern.fullmatch(text) for pattern in (_FURNITURE, _LABELLED, _LEGAL))
 
 
+def is_date(text: str) -> bool:
+    """Tell a line that says when, and nothing else."""
+    if len(text) > _DATE_CHARS or not any(char.isdigit() for char in text):
+        return False
+    return all(_DATE_WORDS.fullmatch(word) for word in _LETTERS.findall(text))
+
+
 def without_furniture(blocks: Iterable[Block], *, title: str) -> list[Block]:
-    """Drop apparatus anywhere, the title at the beginning, and headings that head nothing."""
+    """Drop apparatus, the title at the beginning, dates at both ends, headings at the end."""
     kept = [block for block in blocks if block.kind == "code" or not is_furniture(block.text)]
     wanted = words_of(title)
     for number, block in enumerate(kept[:4]):
@@ -158,7 +182,9 @@ def without_furniture(blocks: Iterable[Block], *, title: str) -> list[Block]:
             is_short = all(len(before.text) < _SHORT_CHARS for before in kept[:number])
             del kept[0 if is_short else number : number + 1]
             break
-    while kept and kept[-1].kind == "head":
+    while kept and is_date(kept[0].text):
+        del kept[0]
+    while kept and (kept[-1].kind == "head" or is_date(kept[-1].text)):
         kept.pop()
     return kept
 

@@ -22,6 +22,8 @@ _PARSER.set_element_class_lookup(etree.ElementDefaultClassLookup(element=HtmlEle
 _INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 JSON_LD = "application/ld+json"
+PARAGRAPH_END = "\U0010ff0a"
+"""Stands in the text for the second of two line breaks, which trafilatura would drop."""
 # fmt: off
 _NO_TEXT = (
     "style", "svg", "template", "iframe", "frame", "frameset", "object", "embed", "applet",
@@ -113,11 +115,16 @@ def drop(element: HtmlElement) -> None:
 
 
 def drop_textless(root: HtmlElement) -> None:
-    """Remove elements that never hold text to read; JSON-LD stays."""
+    """Remove elements without text to read (JSON-LD stays), and mark doubled line breaks."""
     for element in list(root.iter(*_NO_TEXT)):
         drop(element)
     for element in list(root.iter("script")):
         if element.get("type") != JSON_LD:
+            drop(element)
+    for element in list(root.iter("br")):
+        before = element.getprevious()
+        if before is not None and before.tag == "br" and not (before.tail or "").strip():
+            element.tail = f"{PARAGRAPH_END}{element.tail or ''}"
             drop(element)
 
 

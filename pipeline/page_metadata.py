@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 from lxml.html import HtmlElement
@@ -13,6 +14,7 @@ from pipeline.canonical_url import same_site
 
 _MAX_JSON_CHARS = 1 << 20
 _MAX_NODES = 2000
+_MAX_VALUE_CHARS = 2000
 _FIRST_YEAR = 1990
 _ARTICLE_TYPE = re.compile(r"Article|BlogPosting|Report|Review\b|WebPage|LiveBlog", re.I)
 _BEST_TYPE = re.compile(r"Article|BlogPosting|Report", re.I)
@@ -116,7 +118,7 @@ def _metas(root: HtmlElement) -> dict[str, str]:
         content = meta.get("content")
         name = meta.get("property") or meta.get("name") or meta.get("itemprop")
         if content and name:
-            metas.setdefault(name.strip().lower(), _SPACE.sub(" ", content).strip()[:2000])
+            metas.setdefault(name.strip().lower(), _plain(content))
         elif content and meta.get("http-equiv", "").lower() == "content-language":
             metas.setdefault("content-language", content)
     return metas
@@ -163,8 +165,8 @@ def _nodes(parsed: Any) -> Iterator[dict[str, Any]]:
 
 
 def _plain(value: Any) -> str:
-    text = value if isinstance(value, str) else ""
-    return _SPACE.sub(" ", _TAG.sub(" ", text)).strip()[:2000]
+    text = unescape(value[:_MAX_VALUE_CHARS]) if isinstance(value, str) else ""
+    return _SPACE.sub(" ", _TAG.sub(" ", text)).strip()
 
 
 def _person(value: Any) -> str:
@@ -181,12 +183,16 @@ def _name(value: Any) -> str:
 def _heading(root: HtmlElement) -> str:
     headings = [_SPACE.sub(" ", h.text_content()).strip() for h in _some(root.iter("h1"), 3)]
     headings = [heading for heading in headings if heading]
-    return headings[0][:2000] if len(headings) == 1 else ""
+    return headings[0][:_MAX_VALUE_CHARS] if len(headings) == 1 else ""
 
 
 def _title_element(root: HtmlElement) -> str:
     title = next(root.iter("title"), None)
-    text = _SPACE.sub(" ", title.text_content()).strip()[:2000] if title is not None else ""
+    text = (
+        _SPACE.sub(" ", title.text_content()).strip()[:_MAX_VALUE_CHARS]
+        if title is not None
+        else ""
+    )
     parts = _SEPARATOR.split(text)
     return max(parts, key=len) if len(parts) > 1 else text
 

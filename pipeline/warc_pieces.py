@@ -7,8 +7,9 @@ record's.
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import zstandard
 
@@ -21,14 +22,11 @@ ARC_HEAD = re.compile(
 )
 """Version 1 and 2 of the line; atomic, so that a hostile line costs no more than its length."""
 
-_GZIP = b"\x1f\x8b\x08"
-_ZSTD = b"\x28\xb5\x2f\xfd"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"
-_GZIP_SLICE_BYTES = 1 << 16
-_ZSTD_SLICE_BYTES = 1 << 10
-"""A block of zstd grows to 128 kB from 4 bytes, so a slice to 32 MB at most."""
 _PROBE_BYTES = 1 << 16
 """Enough for a gzip header and the first bytes of its content."""
+_HEAD_BYTES = 1 << 14
 _KEPT_BYTES = 8 << 20
 """How far back a member's compressed bytes are kept, to search them for the next member."""
 
@@ -57,7 +55,7 @@ def pieces(url: str, form: str, start: int) -> Iterator[Piece]:
     if form.endswith(".gz"):
         yield from gzip_pieces(chunks, start)
     elif form.endswith(".zst"):
-        yield from _zstd_pieces(chunks, start)
+        yield from zstd_pieces(chunks, start)
     else:
         yield from plain_pieces(chunks, start)
 
@@ -78,16 +76,57 @@ def next_gzip_member(data: bytes | bytearray, begin: int, end: int | None = None
         begin: where in them to search from.
         end: where the member must begin before.
     """
-    stop = len(data) if end is None else end + len(_GZIP) - 1
-    at = data.find(_GZIP, begin, stop)
+    return _next_member(data, begin, end, packing=_GZIP)
+
+
+@dataclass(frozen=True, slots=True)
+class _Packing:
+    """A way to compress members one by one."""
+
+    name: str
+    magic: bytes
+    start: Callable[[], Any]
+    """Return a decompressor for one member."""
+    inflate: Callable[[Any, bytes], bytes]
+    """(decompressor, bytes) -> what they hold, of bounded size."""
+    error: type[Exception]
+    slice_bytes: int
+    """How much is given to the decompressor at once."""
+
+
+def _zstd(dictionary: zstandard.ZstdCompressionDict | None) -> _Packing:
+    # A block of zstd grows to 128 kB from 4 bytes, so a slice grows to 32 MB at most.
+    return _Packing(
+        name="zstd",
+        magic=_ZSTD_MAGIC,
+        start=zstandard.ZstdDecompressor(dict_data=dictionary).decompressobj,
+        inflate=lambda inflate, data: inflate.decompress(data),
+        error=zstandard.ZstdError,
+        slice_bytes=1 << 10,
+    )
+
+
+_GZIP = _Packing(
+    name="gzip",
+    magic=b"\x1f\x8b\x08",
+    start=lambda: zlib.decompressobj(wbits=31),
+    inflate=lambda inflate, data: inflate.decompress(data, CHUNK_BYTES),
+    error=zlib.error,
+    slice_bytes=1 << 16,
+)
+
+
+def _next_member(data: bytes | bytearray, begin: int, end: int | None, *, packing: _Packing) -> int:
+    stop = len(data) if end is None else end + len(packing.magic) - 1
+    at = data.find(packing.magic, begin, stop)
     while at >= 0:
+        probe = bytes(data[at : at + min(_PROBE_BYTES, packing.slice_bytes)])
         try:
-            head = zlib.decompressobj(wbits=31).decompress(data[at : at + _PROBE_BYTES], 16384)
-            if starts_record(head):
+            if starts_record(packing.inflate(packing.start(), probe)[:_HEAD_BYTES]):
                 return at
-        except zlib.error:
+        except packing.error:
             pass
-        at = data.find(_GZIP, at + 1, stop)
+        at = data.find(packing.magic, at + 1, stop)
     return -1
 
 
@@ -115,28 +154,54 @@ def gzip_cuts(chunks: Iterator[bytes], *, size: int) -> list[int]:
 
 def gzip_pieces(chunks: Iterator[bytes], start: int) -> Iterator[Piece]:
     """Decompress gzip members one after another."""
+    yield from _member_pieces(_Source(chunks, start), packing=_GZIP)
+
+
+def zstd_pieces(chunks: Iterator[bytes], start: int) -> Iterator[Piece]:
+    """Decompress zstd frames; the file may begin with a frame that holds their dictionary."""
     source = _Source(chunks, start)
+    dictionary: zstandard.ZstdCompressionDict | None = None
+    if source.fill(8) and source.data.startswith(_ZSTD_DICTIONARY):
+        size = int.from_bytes(source.data[4:8], "little")
+        is_whole = source.fill(8 + size)
+        held = bytes(source.data[8 : 8 + size])
+        try:
+            if held.startswith(_ZSTD_MAGIC):
+                held = zstandard.ZstdDecompressor().decompress(held, max_output_size=16 << 20)
+            dictionary = zstandard.ZstdCompressionDict(held)
+        except zstandard.ZstdError:
+            is_whole = False
+        if not is_whole:  # without it nothing that follows can be read
+            yield Piece(b"", source.at, "bad_zstd")
+            return
+        source.drop(8 + size)
+    yield from _member_pieces(source, packing=_zstd(dictionary))
+
+
+def _member_pieces(source: "_Source", *, packing: _Packing) -> Iterator[Piece]:
     while source.fill(1):
         origin = source.at
-        source.fill(len(_GZIP))
-        if not source.data.startswith(_GZIP):
-            if source.skip_to_member():
-                yield Piece(b"", origin, "bad_gzip")
+        source.fill(len(packing.magic))
+        if not source.data.startswith(packing.magic):
+            if source.skip_to_member(packing):
+                yield Piece(b"", origin, f"bad_{packing.name}")
             continue
-        inflate = zlib.decompressobj(wbits=31)
+        inflate = packing.start()
         problem = ""
         used = 0
         while not inflate.eof:
             if used == len(source.data) and not source.more():
-                problem = "truncated_gzip"
+                problem = f"truncated_{packing.name}"
                 break
-            fresh = bytes(source.data[used : used + _GZIP_SLICE_BYTES])
+            fresh = bytes(source.data[used : used + packing.slice_bytes])
             try:
-                data = inflate.decompress(fresh, CHUNK_BYTES)
-            except zlib.error:
-                problem = "bad_gzip"
+                data = packing.inflate(inflate, fresh)
+            except packing.error:
+                problem = f"bad_{packing.name}"
                 break
-            used += len(fresh) - len(inflate.unconsumed_tail) - len(inflate.unused_data)
+            # At its end zlib may name what is left twice.
+            left = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+            used += len(fresh) - len(left)
             used = source.forget(used)
             if data:
                 yield Piece(data, origin)
@@ -147,7 +212,7 @@ def gzip_pieces(chunks: Iterator[bytes], start: int) -> Iterator[Piece]:
         # Damage may have led past the end of the member, so the search begins inside it.
         if source.at == origin:
             source.drop(1)
-        source.skip_to_member()
+        source.skip_to_member(packing)
 
 
 class _Source:
@@ -181,75 +246,22 @@ class _Source:
         self.drop(surplus)
         return used - surplus
 
-    def skip_to_member(self) -> bool:
+    def skip_to_member(self, packing: _Packing) -> bool:
         """Go to the next member that holds a record, or to the end.
 
         Returns:
             Whether anything but zeros was skipped.
         """
         is_garbage = False
-        while (found := next_gzip_member(self.data, 0)) < 0:
+        while (found := _next_member(self.data, 0, None, packing=packing)) < 0:
             # A member may begin near the end of what is here, too short yet to be known as one.
             is_garbage |= self.skip(max(0, len(self.data) - _PROBE_BYTES))
             if not self.more():
                 return self.skip(len(self.data)) or is_garbage
         return self.skip(found) or is_garbage
 
-    def skip_to(self, magic: bytes) -> None:
-        """Go to the next place where some bytes stand, or to the end."""
-        while (found := self.data.find(magic)) < 0:
-            self.drop(max(0, len(self.data) - len(magic) + 1))
-            if not self.more():
-                self.drop(len(self.data))
-                return
-        self.drop(found)
-
     def skip(self, num_bytes: int) -> bool:
         """Drop bytes, and tell whether they were anything but zeros."""
         is_garbage = bool(self.data[:num_bytes].strip(b"\0"))
         self.drop(num_bytes)
         return is_garbage
-
-
-def _zstd_pieces(chunks: Iterator[bytes], start: int) -> Iterator[Piece]:
-    """Decompress zstd frames; the file may begin with a frame that holds their dictionary."""
-    source = _Source(chunks, start)
-    dictionary: zstandard.ZstdCompressionDict | None = None
-    if source.fill(8) and source.data.startswith(_ZSTD_DICTIONARY):
-        size = int.from_bytes(source.data[4:8], "little")
-        is_whole = source.fill(8 + size)
-        held = bytes(source.data[8 : 8 + size])
-        try:
-            if held.startswith(_ZSTD):
-                held = zstandard.ZstdDecompressor().decompress(held, max_output_size=16 << 20)
-            dictionary = zstandard.ZstdCompressionDict(held)
-        except zstandard.ZstdError:
-            is_whole = False
-        if not is_whole:  # without it nothing that follows can be read
-            yield Piece(b"", source.at, "bad_zstd")
-            return
-        source.drop(8 + size)
-    decompressor = zstandard.ZstdDecompressor(dict_data=dictionary)
-    while source.fill(1):
-        origin = source.at
-        problem = ""
-        inflate = decompressor.decompressobj()
-        while not inflate.eof:
-            if not source.data and not source.more():
-                problem = "truncated_zstd"
-                break
-            fresh = bytes(source.data[:_ZSTD_SLICE_BYTES])
-            source.drop(len(fresh))
-            try:
-                data = inflate.decompress(fresh)
-            except zstandard.ZstdError:
-                problem = "bad_zstd"
-                break
-            if inflate.eof and inflate.unused_data:
-                source.data[:0] = inflate.unused_data
-                source.at -= len(inflate.unused_data)
-            if data:
-                yield Piece(data, origin)
-        if problem:
-            yield Piece(b"", origin, problem)
-            source.skip_to(_ZSTD)

@@ -105,7 +105,7 @@ def _record(buffer: "_Buffer", *, offset: int, max_bytes: int, wanted: frozenset
         return Archived(
             type=kind, headers=headers, offset=offset, num_bytes=skipped, problem="wrong_length"
         )
-    if not buffer.is_head_after(total):
+    if not buffer.is_end(total):
         if buffer.is_damaged(offset):
             return buffer.give_up(offset)
         skipped = buffer.skip_to_head(num_head)
@@ -122,16 +122,20 @@ def _record(buffer: "_Buffer", *, offset: int, max_bytes: int, wanted: frozenset
 def _too_large(buffer: "_Buffer", kind: str, *, offset: int, total: int) -> Archived:
     left = total
     while left > len(buffer.data):
+        if skipped := buffer.next_member_head():
+            buffer.drop(skipped)
+            return Archived(
+                type=kind,
+                offset=offset,
+                num_bytes=total - left + skipped,
+                problem="wrong_length",
+            )
         left -= len(buffer.data)
         buffer.drop(len(buffer.data))
         if not buffer.fill(1):
             if buffer.problem:
                 return buffer.give_up(offset, more=total - left)
             return Archived(type=kind, offset=offset, num_bytes=total - left, problem="truncated")
-        if buffer.is_member_start() and starts_record(bytes(buffer.data[:_OVERLAP_BYTES])):
-            return Archived(
-                type=kind, offset=offset, num_bytes=total - left, problem="wrong_length"
-            )
     buffer.drop(left)
     return Archived(type=kind, offset=offset, num_bytes=total, problem="too_large")
 
@@ -240,9 +244,15 @@ class _Buffer:
         position, origin = self.marks[0]
         return origin + self.at - position if self.is_plain else origin
 
-    def is_member_start(self) -> bool:
-        """Tell whether the first byte is the first of a compressed member."""
-        return not self.is_plain and bool(self.marks) and self.marks[0][0] == self.at
+    def next_member_head(self) -> int:
+        """Return where in what is here another member begins with a record, or 0."""
+        if self.is_plain:
+            return 0
+        for position, _ in self.marks:
+            at = position - self.at
+            if at > 0 and starts_record(bytes(self.data[at : at + _OVERLAP_BYTES])):
+                return at
+        return 0
 
     def skip_blank(self) -> bool:
         """Pass the line ends between records; False if nothing follows them."""
@@ -267,8 +277,15 @@ class _Buffer:
         self.marks.clear()
         return lost
 
-    def is_head_after(self, end: int) -> bool:
-        """Tell whether a record, the end or damage follows behind this many bytes."""
+    def is_end(self, end: int) -> bool:
+        """Tell whether a record may end after this many bytes.
+
+        A blank line or another record follows there, or nothing that can be read.
+        """
+        self.fill(end + 4)
+        if self.data[end : end + 4] == b"\r\n\r\n":
+            self.fill(end + 5)  # damage to the member shows at its end
+            return True
         at = end
         while True:
             if not self.fill(at + 16) and len(self.data) == at:
