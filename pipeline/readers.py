@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpus import identity, storage
-from pipeline import books, clean, dataset, hub, pii, plain, records, wikipedia
+from pipeline import books, clean, dataset, hub, pii, plain, records, warc, wikipedia
 from pipeline.records import Record
 from pipeline.split import Split
 
@@ -73,6 +73,13 @@ READERS: dict[str, Reader] = {
         fields=("document",),
         libraries=("charset-normalizer", "zstandard"),
         is_grouped=True,
+    ),
+    "warc": Reader(
+        form=warc.form,
+        cuts=warc.cuts,
+        read=warc.read,
+        version=warc.VERSION,
+        libraries=("trafilatura", "lxml", "resiliparse"),
     ),
 }
 """Kind of source -> its reader."""
