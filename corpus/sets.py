@@ -54,8 +54,9 @@ class Receipt:
     """What later stages need to know of this part without opening it."""
 
     def file(self) -> str:
-        """Return the name of the part's only or first file."""
-        return next(iter(self.files))
+        """Return the name of the part's only or first file; subfolders (rejects) come last."""
+        # JSON sorts the names, so that "rejects/..." may stand before the part's own.
+        return min(self.files, key=lambda name: ("/" in name, name))
 
     def content(self) -> str:
         """Return one digest for all files of the part."""

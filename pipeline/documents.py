@@ -165,6 +165,7 @@ def _batches(
     for record in found:
         output.count(num_records=1, num_raw_bytes=record.num_raw_bytes)
         output.count(**{f"removed_{kind}_bytes": num for kind, num in record.removed})
+        output.count(**dict(record.counts))
         if record.rejected:
             output.count(**{f"num_rejected_{record.rejected}": 1})
             rejects.append(_reject(record, split))

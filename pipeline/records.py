@@ -43,6 +43,8 @@ class Record:
     """Bytes into the decompressed file or member."""
     removed: tuple[tuple[str, int], ...] = ()
     """Bytes (UTF-8) that extraction took out, by kind."""
+    counts: tuple[tuple[str, int], ...] = ()
+    """What else extraction counted, by name (num_...)."""
 
 
 def is_drawn(key: str, section: Mapping[str, Any]) -> bool:
