@@ -100,7 +100,7 @@ def _one(token: str, tokens: Iterator[str], depth: int) -> str:
     if token == "{":
         return _group(tokens, depth + 1)
     if token[0] != "\\":
-        return " " if token.isspace() else token
+        return " " if token.isspace() or token == "~" else token
     name = token[1:]
     if name in _SYMBOL:
         return _SYMBOL[name]

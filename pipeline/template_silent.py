@@ -61,8 +61,8 @@ _SILENT = frozenset(
 _PATTERN = re.compile(
     r"(?:cite|citation|sfn|harvcol|infobox|info/|ficha|navbox|ref[- ]|pp-|wp:|wikipedia|portal|"
     r"use |commons|flagicon|unreliable|unsourced|expand|clarify|verif|dead link|toc|col-|top icon|"
-    r"#invoke|s-|r from|better source|medical citation|more citations|image|multiple|audio[- ]?icon|"
-    r"liste?n|coor d|isbn|[a-z]{2}-vlag).*\Z|[a-z]{2}\Z|"
+    r"#invoke|s-|r from|better source|medical citation|more citations|image|multiple|"
+    r"audio[- ]?icon|liste?n|coor d|isbn|[a-z]{2}-vlag).*\Z|[a-z]{2}\Z|"
     r".*(?: needed| inline| icon| ikon|-stub|-icoon| missing|-inline|\?|icon image| link rot)\Z"
 )
 _FILE = re.compile(r"\.(?:ogg|oga|wav|mp3|mid|jpe?g|png|svg|gif|webm|pdf)\Z", re.IGNORECASE)

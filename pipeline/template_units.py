@@ -92,6 +92,7 @@ _RANGES = {
 }  # fmt: skip
 _NUMBER = re.compile(r"[-−+]?(?:[\d,]*\.?\d+(?:[eE][-−+]?\d+)?(?:\+?\d*/{1,2}\d+)?|\d+\.)\Z")
 _FRACTION = re.compile(r"([-−+]?)(?:(\d+)[+-])?(\d+)/{1,2}(\d+)\Z")
+_MAX_NUMBER_CHARS = 40
 _POWERS = {"e3": "thousand", "e6": "million", "e9": "billion", "e12": "trillion"}
 
 
@@ -125,7 +126,7 @@ def convert(a: Arguments, *, is_short: bool = False) -> str:
     adjective = a.name("adj") if not is_short else ""
     out: list[str] = []
     at = 0
-    while at < len(values) and _NUMBER.match(values[at].replace(" ", "")):
+    while at < len(values) and _is_number(values[at]):
         number = _number(values[at].replace(" ", ""), a)
         unit = values[at + 1] if at + 1 < len(values) else ""
         if unit.lower() in _RANGES:
@@ -142,6 +143,11 @@ def convert(a: Arguments, *, is_short: bool = False) -> str:
     if adjective == "mid" and extra:
         text += extra
     return text or a.at(0)
+
+
+def _is_number(written: str) -> bool:
+    # The pattern may go back over all digits, so a long one takes its square in time.
+    return len(written) <= _MAX_NUMBER_CHARS and _NUMBER.match(written.replace(" ", "")) is not None
 
 
 def _measure(number: str, code: str, adjective: str, *, is_short: bool, is_us: bool) -> str:
@@ -199,7 +205,7 @@ def track_gauge(a: Arguments) -> str:
     known = {"sg": "standard gauge", "ussg": "standard gauge", "ng": "narrow gauge",
              "bg": "broad gauge", "mg": "metre gauge", "metre": "metre gauge",
              "cape": "cape gauge", "iberian": "Iberian gauge"}  # fmt: skip
-    code = a.at(0).lower()
+    code = a.at(0)[:_MAX_NUMBER_CHARS].lower()
     if code in known:
         return known[code]
     sizes = _GAUGE.findall(code)

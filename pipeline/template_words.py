@@ -57,6 +57,11 @@ def link_to_other(a: Arguments) -> str:
     return a.name("lt", "text", "label", "texte", "fr") or a.at(0)
 
 
+def sound_file(a: Arguments) -> str:
+    """{{audio|file.ogg|word}}: "word"."""
+    return a.at(1)
+
+
 def text(a: Arguments) -> str:
     """The first argument, or the one that is called text."""
     return a.at(0) or a.name("text", "content", "quote")

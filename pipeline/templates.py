@@ -42,13 +42,13 @@ _BY_FUNCTION: list[tuple[Render, str]] = [
      "|lengua|llengua|lingua|linguaggio|nyelv|dil|jazyk|text color|colored text|zwrot|script2"
      "|nativename|native phrase|bigger|fs interval"),
     (words.second, "url|sort|hs|langwithname2|sortierung"),
-    (words.second_or_first, "plainlink|pronunciation|audio|audio2|listen inline|prononco"
-     "|pagelink|aud|нп|нп2|нп3|нп5|нп4|не переведено|не переведено 2|не переведено 3"
-     "|не переведено 5|не перекладено"),
+    (words.second_or_first, "plainlink|pronunciation|prononco|pagelink|нп|нп2|нп3|нп5|нп4"
+     "|не переведено|не переведено 2|не переведено 3|не переведено 5|не перекладено"),
+    (words.sound_file, "audio|audio2|listen inline|aud|link audio|audio-ipa"),
     (words.link_to_other, "ill|interlanguage link|interlanguage link multi|ill-wd|illm"
      "|link-interwiki|red link|rl|ill2|lien"),
-    (words.third_or_first, "internal link helper|tsl|le2|ilh|link-en|link-ja|link-fr"
-     "|link-de|link-ru|link-es|link-it|langwithname|lenke|enlace"),
+    (words.third_or_first, "internal link helper|tsl|le2|ilh|link-en|link-ja|link-fr|link-de"
+     "|link-ru|link-es|link-it|langwithname|lenke|enlace"),
     (words.joined, "linktext|sic|su|lcfirst text|wiktlink|mathrm"),
     (words.spaced, "unité|unite|unidad|unitat|unità|nombre unité|heure|grandezza"),
     (words.listed, "hlist|flatlist|cslist|comma separated entries|inline list|hlist-comma"),

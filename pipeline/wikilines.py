@@ -38,6 +38,10 @@ _HOLE_END = re.compile(
     rf" (?:(?:{_DANGLING})[ \xa0])?(?:the )?{HOLE}(?= ?(?:[.;)]|, [a-z]))", re.IGNORECASE
 )
 
+# "-{zh-hans:软件; zh-hant:軟體}-": wikis of two scripts choose the reader's, we take the first.
+_VARIANTS = re.compile(r"-\{(?:[A-Za-z;-]{0,12}\|)?([^{}]{0,500})\}-")
+_ADDRESS_ONLY = re.compile(r"(?:https?://|www\.)\S+\Z")
+
 # What a removed template or citation leaves behind.
 _EMPTY_BRACKETS = re.compile(
     r" ?[(\[（][\s,;:/·•–—-]*+(?:(?:or|and|from)\b[\s,;:/·•–—-]*+)?[)\]）]"
@@ -50,6 +54,8 @@ _BEFORE_STOP = re.compile(r"(?<![.\s]) ([,.](?=[\s\"'”’)\]]|\Z)|,(?=\w))")
 _SPACED_STOPS = (" ,", " .")
 _DOUBLE_STOP = re.compile(r"[,;]++(?=\.(?:\s|\Z))|(?<=[,;])[,;]++")
 _DOUBLE_STOPS = (",,", ";;", ",;", ";,", ",.", ";.")
+# A full stop before and one behind a citation; three are an ellipsis.
+_TWO_POINTS = re.compile(r"(?<=\w\w)\.\.(?=\s|\Z)")
 _EMPTY_PAIRS = ('""', "“”", "‘’", "«»")
 _EMPTY_QUOTES = re.compile(r'(?<!\S)(?:""|“”|‘’|«»)(?!\S)')
 
@@ -114,7 +120,7 @@ def text_of_lines(lines: str) -> tuple[str, int]:
         if content.startswith("----"):
             content = content.lstrip("-")
         content = clean_line(content)
-        if not _HAS_WORD.search(content):
+        if not _HAS_WORD.search(content) or _ADDRESS_ONLY.match(content):
             continue
         if is_item != in_list:
             close()
@@ -134,6 +140,8 @@ def clean_line(line: str) -> str:
         line = close_holes(line)
     if "''" in line:
         line = _QUOTES.sub(_apostrophes, line)
+    if "-{" in line:
+        line = _VARIANTS.sub(_first_variant, line)
     if "_" in line or "~" in line or "{" in line:
         line = _SWITCH.sub("", line)
     if "&" in line:
@@ -174,6 +182,8 @@ def _repair_once(line: str) -> str:
         line = _BEFORE_STOP.sub(r"\1", line)
     if any(stops in line for stops in _DOUBLE_STOPS):
         line = _DOUBLE_STOP.sub("", line)
+    if ".." in line:
+        line = _TWO_POINTS.sub(".", line)
     if any(quotes in line for quotes in _EMPTY_PAIRS):
         line = _SPACES.sub(" ", _EMPTY_QUOTES.sub("", line))
     line = line.strip()
@@ -184,6 +194,12 @@ def _apostrophes(found: re.Match[str]) -> str:
     """Two are italic, three bold, five both; of four, and of more than five, some are letters."""
     length = len(found.group())
     return "'" * (1 if length == 4 else max(0, length - 5))
+
+
+def _first_variant(found: re.Match[str]) -> str:
+    first = found[1].partition(";")[0]
+    code, colon, text = first.partition(":")
+    return text.strip() if colon and code.strip().replace("-", "").isascii() else found[1]
 
 
 def _character(found: re.Match[str]) -> str:

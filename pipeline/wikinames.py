@@ -80,6 +80,7 @@ talaksan larawan kategorya
 文件 档案 檔案 圖像 图像 图片 分类 分類 媒体 媒體
 ファイル 画像 カテゴリ
 파일 그림 분류
+категори кат категориясы санат kategorėjė catègorie kategori
 kategorie ofbyld bestân lêer beeld
 ficher catigurìa catigoria
 """
@@ -209,8 +210,12 @@ qalereya; manbalar; havolalar; дереккөздер; сыртқы сілтем
 әдебиет; сілтемелер; заўвагі; крыніцы; спасылкі; літаратура; гл. таксама; зноскі; вонкавыя
 спасылкі; naslagliggame; nasleeg; verwysings; eksterne skakels; sien ook; lees ook; bronne;
 tilvísanir; heimildir; tengt efni; ytri tenglar; tenglar; sjá einnig; cyfeiriadau; dolenni
-allanol; gweler hefyd; ffynonellau; tagairtí; naisc sheachtracha; féach freisin; nasc amuigh;
-naisc amuigh;
+allanol; gweler hefyd; enllaces esternos; ver tamién; fontes; bibliografía; каҫӑсем; weblenken;
+footnoten; kiek ok; sjoch ek; keppelings om utens; boarnen, noaten en/as referinsjes; um
+spaweck; kuckt och; ligams extèrnes; referéncias; vejatz tanben; nòtas; linganbi foresti;
+external airtins; see an aa; exterala ligili; ligamines externe; ang mga gi basihan;
+билгалдахарш; хьажоргаш; gerelateerde onderwerpen; vedi anche; ffynonellau; tagairtí; naisc
+sheachtracha; féach freisin; nasc amuigh; naisc amuigh;
 """
 SKIPPED_SECTIONS = frozenset(
     " ".join(name.split()) for name in _SKIPPED_SECTIONS.split(";") if name.strip()

@@ -14,25 +14,13 @@ from pipeline.template_arguments import lowered, raised
 from pipeline.templates import render
 from pipeline.wikilines import HOLE, num_bytes, protect
 from pipeline.wikilinks import shown, text_of
+from pipeline.wikitags import BREAK_TAGS, FORMULA_TAGS, HIDDEN_TAGS, LITERAL_TAGS, REMOVED_AS
 
 MAX_DEPTH = 60
 """Open constructs beyond which content is dropped (MediaWiki expands templates 100 deep)."""
 
 MAX_OPEN = 1000
 """Open constructs beyond which openers and closers are counted, and nothing is kept."""
-
-# Tags whose content is no prose. "ref" is by far the most frequent.
-_HIDDEN_TAGS = frozenset(
-    """
-    ref references gallery timeline math chem ce score syntaxhighlight source imagemap graph chart
-    mapframe maplink templatedata templatestyles hiero inputbox categorytree indicator includeonly
-    section style script dynamicpagelist rss videoflash
-    """.split()  # noqa: SIM905 - a list literal of these would fill the page
-)
-_REMOVED_AS = {"ref": "reference", "references": "reference", "gallery": "gallery"}
-_FORMULA_TAGS = frozenset({"math", "chem", "ce"})
-_LITERAL_TAGS = frozenset({"nowiki", "pre"})
-_BREAK_TAGS = frozenset({"br", "p", "div", "li", "hr", "blockquote", "poem", "center", "dd", "dt"})
 
 _TOKEN = re.compile(
     r"[<{}\[\]|\n](?:"
@@ -293,6 +281,8 @@ class Parser:
             self.out.append(text)
         else:
             self._drop(frame, "template")
+            if text is not None:
+                self._part_words(frame.start)
         if is_running and text != "":
             if text is None:
                 self._leave_hole()
@@ -301,8 +291,8 @@ class Parser:
 
     def _is_running(self, start: int) -> bool:
         """Whether a template stands behind words of its line, and apart from the last of them."""
-        if self.markup[start - 1] not in _APART:
-            return False
+        if self.markup[start - 1] not in _APART or self.markup.startswith("''", start - 2):
+            return False  # directly behind a word; it may be a bold or an italic one
         begin = max(0, start - _LOOK_BACK_CHARS)
         line = self.markup[self.markup.rfind("\n", begin, start) + 1 or begin : start]
         if line.startswith("{"):
@@ -343,17 +333,18 @@ class Parser:
         assert found is not None, token
         closing, name = found.group(1), found.group(2).lower()
         alone = token.endswith("/>")
-        if name in _HIDDEN_TAGS or name in _LITERAL_TAGS:
+        if name in HIDDEN_TAGS or name in LITERAL_TAGS:
             if not closing and not alone:
                 self._opaque(name, at)
             elif name == "ref" and alone:
+                self._part_words(at)
                 self.log.append(("reference", at, self.position))
         elif name in ("sup", "sub"):
             if not closing and not alone:
                 self._push(name, at)
             elif self.stack[-1].kind == name:
                 self._script(name)
-        elif name in _BREAK_TAGS:
+        elif name in BREAK_TAGS:
             self.out.append(protect("\n"))
 
     def _opaque(self, name: str, at: int) -> None:
@@ -367,14 +358,23 @@ class Parser:
             return
         content = self.markup[begin : found.start()]
         self.position = found.end()
-        if name in _LITERAL_TAGS:
+        if name in LITERAL_TAGS:
             self.out.append(protect(content))
-        elif name in _FORMULA_TAGS and (formula := formulas.plain(content)) is not None:
+        elif name in FORMULA_TAGS and (formula := formulas.plain(content)) is not None:
             self.out.append(protect(formula))
         else:
-            self.log.append((_REMOVED_AS.get(name, "tag"), at, self.position))
-            if name in _FORMULA_TAGS and len(self.stack) == 1 and self._is_running(at):
+            self.log.append((REMOVED_AS.get(name, "tag"), at, self.position))
+            self._part_words(at)
+            if name in FORMULA_TAGS and len(self.stack) == 1 and self._is_running(at):
                 self._leave_hole()
+
+    def _part_words(self, start: int) -> None:
+        """Keep the words on both sides of a footnote apart: "ore.<ref/>Albania", "it{{cn}}is"."""
+        around = self.markup[start - 1] + self.markup[self.position : self.position + 1]
+        # Scripts without spaces between words lie above Cyrillic.
+        is_glued = len(around) == 2 and around[1].isalpha() and max(around) < "\u0530"
+        if is_glued and (around[0].isalnum() or around[0] in ".,;:!?)"):
+            self.out.append(" ")
 
     def _leave_hole(self) -> None:
         self.num_inline += 1
