@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.dump import Page, pages
-from pipeline.templates import TEMPLATES, grouped, render
+from pipeline.template_numbers import grouped
+from pipeline.templates import TEMPLATES, render
 from pipeline.wikitext import plain_text
 
 REAL = Path(__file__).parents[2] / "../shared/data/wikipedia"
@@ -35,7 +36,7 @@ def text(markup: str, **options: object) -> str:
         ("Use <nowiki>[[x]] ''y'' &amp;</nowiki> <code>print</code>.", "Use [[x]] ''y'' & print."),
         ("H<sub>2</sub>O, 10<sup>6</sup>, 1<sup>st</sup>, x<sub>ij</sub>", "H₂O, 10⁶, 1st, xij"),
         ("Let <math>x + y</math> be.", "Let x + y be."),
-        ("Let <math>\\frac{a}{b}</math> be.", "Let be."),
+        ("Let <math>\\frac{a}{b}</math> be <math>\\begin{matrix}</math>.", "Let a/b be."),
         ("{| class=x\n! a !! b\n|-\n| {{c|d}} || [[e|f]]\n|}\nText.", "Text."),
         ("{|\n| a\n{|\n| b\n|}\n|}\nText.", "Text."),
         ("{{Infobox\n| a = {|\n| b\n|}\n| c = [[d|e]]\n|}}\nText.", "Text."),
@@ -48,7 +49,8 @@ def text(markup: str, **options: object) -> str:
         ("One\nline.\n\nTwo<br/>lines.", "One line.\n\nTwo\nlines."),
         ("__NOTOC__\n----\nText.~~~~", "Text."),
         ("Caf&eacute;&nbsp;au&#32;lait &lt;3 &amp;c", "Café au lait <3 &c"),
-        ("He was born ({{IPAc-en|x}}; {{lang|fr|Jean}}) at {{unknown}}, Alabama .", "He was born (Jean) at, Alabama."),
+        ("He was born ({{unknown}}; {{lang|fr|Jean}}) at {{unknown}}, Alabama .", "He was born (Jean) at Alabama."),
+        ("A length of {{unknown}}. It ({{unknown}} years ago) is so (${{inflation|US|5}} today).", "A length. It is so."),
         ("It ({{unknown}}) is ( , ) {{unknown}} here.", "It is here."),
         ("Stray }} and ]] and |} here.", "Stray and and |} here."),
         ("<gallery>\nA.jpg|x\n</gallery><poem>Roses\nred</poem>", "Roses red"),
@@ -76,7 +78,7 @@ def test_markup(markup: str, expected: str):
         ("{{nihongo|'''Cat'''|猫|neko}}", "Cat (猫, neko)"),
         ("{{birth date|1990|5|3}}", "May 3, 1990"),
         ("{{Birth_date  and age|1990|5|3|df=yes}}", "3 May 1990"),
-        ("{{death date and age|2000|1|2|1950|3|4}}", "January 2, 2000"),
+        ("{{death date and age|2000|1|2|1950|3|4}}", "January 2, 2000 (aged 49)"),
         ("{{start date|1990|5}}", "May 1990"),
         ("{{circa|1900}}", "c. 1900"),
         ("{{as of|2010|5}} and {{as of|2010|lc=y}}", "As of May 2010 and as of 2010"),
@@ -84,7 +86,7 @@ def test_markup(markup: str, expected: str):
         ("{{ill|Name|de|Name}}", "Name"),
         ("{{abbr|Dr.|Doctor}} {{small|x}} {{sic|teh}}", "Dr. x teh"),
         ("a{{ndash}}b{{snd}}c{{mdash}}d", "a–b – c—d"),
-        ("{{IPAc-en|k|ae|t}}{{respell|KAT}}{{age|1990|1|1}}{{CURRENTYEAR}}", ""),
+        ("{{IPAc-en|k|ae|t}} {{respell|KAT|er}} {{IPA-de|katsə|lang}}{{age|1990|1|1}}{{CURRENTYEAR}}", "/kaet/ KAT-er [katsə]"),
         ("Said:\n{{quote|Words, words.|Hamlet|Act 2}}\nEnd.", "Said:\n\nWords, words. — Hamlet, Act 2\n\nEnd."),
         ("{{zh|c=貓|p=māo}}", "Chinese: 貓; pinyin: māo"),
         ("{{chem|H|2|O}} {{USS|Enterprise|CVN-65}} {{flag|Peru}}{{flagicon|Peru}}", "H₂O USS Enterprise (CVN-65) Peru"),
@@ -112,7 +114,7 @@ def test_every_template_bears_missing_arguments():
             ["9" * 50],
             ["1=a", "df=y", "=", "b=c"],
         ):
-            assert isinstance(render(name, arguments), str)
+            assert isinstance(render(name, arguments), str | None)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,6 @@ PIECES = st.lists(
 @example("[[a|{{b]] c }} d")
 def test_nothing_raises_and_no_structure_is_left(markup: str):
     extraction = plain_text(markup, title="T")
-    assert all(size > 0 for size in extraction.removed.values())
     if "nowiki" not in markup and "&" not in markup:
         assert "[[" not in extraction.text
         assert "{{" not in extraction.text
