@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -101,10 +101,9 @@ def type_of(found: pa.Schema, column: str) -> pa.DataType | None:
     """Return the type of a column, or None if there is none of that name."""
     if column in found.names:
         return found.field(column).type
-    fields: Any = found
-    kind = None
+    kind, fields = None, cast("Any", found)
     for name in column.split("."):
-        index = fields.get_field_index(name) if fields is not None else -1
+        index = -1 if fields is None else fields.get_field_index(name)
         if index < 0:
             return None
         kind = fields.field(index).type
@@ -215,7 +214,7 @@ def _column(batch: pa.RecordBatch, column: str) -> pa.Array:
     if column in batch.schema.names:
         return batch.column(column)
     first, *path = column.split(".")
-    return pc.struct_field(batch.column(first), path)
+    return pc.struct_field(batch.column(first), path)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _values(column: pa.Array) -> list[Any]:
