@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -101,13 +101,13 @@ def type_of(found: pa.Schema, column: str) -> pa.DataType | None:
     """Return the type of a column, or None if there is none of that name."""
     if column in found.names:
         return found.field(column).type
-    kind, fields = None, cast("Any", found)
-    for name in column.split("."):
-        index = -1 if fields is None else fields.get_field_index(name)
-        if index < 0:
+    first, *rest = column.split(".")
+    kind: Any = found.field(first).type if first in found.names else None
+    for name in rest:
+        if kind is None or not pa.types.is_struct(kind):
             return None
-        kind = fields.field(index).type
-        fields = kind if pa.types.is_struct(kind) else None
+        index = kind.get_field_index(name)
+        kind = kind.field(index).type if index >= 0 else None
     return kind
 
 
