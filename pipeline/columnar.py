@@ -101,14 +101,13 @@ def type_of(found: pa.Schema, column: str) -> pa.DataType | None:
     """Return the type of a column, or None if there is none of that name."""
     if column in found.names:
         return found.field(column).type
-    fields: Any = found
-    kind = None
-    for name in column.split("."):
-        index = fields.get_field_index(name) if fields is not None else -1
-        if index < 0:
+    first, *rest = column.split(".")
+    kind: Any = found.field(first).type if first in found.names else None
+    for name in rest:
+        if kind is None or not pa.types.is_struct(kind):
             return None
-        kind = fields.field(index).type
-        fields = kind if pa.types.is_struct(kind) else None
+        index = kind.get_field_index(name)
+        kind = kind.field(index).type if index >= 0 else None
     return kind
 
 
@@ -215,7 +214,7 @@ def _column(batch: pa.RecordBatch, column: str) -> pa.Array:
     if column in batch.schema.names:
         return batch.column(column)
     first, *path = column.split(".")
-    return pc.struct_field(batch.column(first), path)
+    return pc.struct_field(batch.column(first), path)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _values(column: pa.Array) -> list[Any]:

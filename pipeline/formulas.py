@@ -32,6 +32,7 @@ colon :
 lfloor ⌊ rfloor ⌋ lceil ⌈ rceil ⌉ models ⊨ vdash ⊢ top ⊤ bot ⊥ therefore ∴ implies ⇒ R ℝ Z ℤ N ℕ
 """
 _SYMBOL = dict(zip(_SYMBOLS.split()[::2], _SYMBOLS.split()[1::2], strict=True))
+_RELATIONS = "≤≥≠≈≡~≃≅∝≪≫→⟶←⇒⇔↔↦∈∉∋⊂⊆⊃⊇⊨⊢"
 _SPACES = {",": "", ":": " ", ";": " ", "!": "", " ": " ", "quad": " ", "qquad": " ", "&": " "}
 _LITERALS = {"%": "%", "$": "$", "#": "#", "_": "_", "{": "{", "}": "}", "|": "‖"}
 _NOTHING = frozenset(
@@ -103,7 +104,8 @@ def _one(token: str, tokens: Iterator[str], depth: int) -> str:
         return " " if token.isspace() or token == "~" else token
     name = token[1:]
     if name in _SYMBOL:
-        return _SYMBOL[name]
+        symbol = _SYMBOL[name]
+        return f" {symbol} " if symbol in _RELATIONS else symbol
     if name in _SPACES:
         return _SPACES[name]
     if name in _FUNCTIONS:

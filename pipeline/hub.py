@@ -96,13 +96,12 @@ def _resolved(pattern: str) -> list[str]:
 
 def _choose(wanted: str | None, names: Any, pattern: str) -> str:
     names = list(names)
-    if wanted is None:
-        wanted = names[0] if len(names) == 1 else "train"
-    if wanted not in names:
+    split = wanted or (names[0] if len(names) == 1 else "train")
+    if split not in names:
         raise ValueError(
-            f"{pattern}: no split {wanted!r}; it has {', '.join(names)}: write {PREFIX}name::split"
+            f"{pattern}: no split {split!r}; it has {', '.join(names)}: write {PREFIX}name::split"
         )
-    return wanted
+    return split
 
 
 def _saved(path: str, split: str | None, pattern: str) -> list[str] | None:

@@ -61,7 +61,7 @@ def is_drawn(key: str, section: Mapping[str, Any]) -> bool:
 
 def finish(found: Iterable[Record], section: Mapping[str, Any]) -> Iterator[Record]:
     """Clean each record, replace what the source asks for, and skip those without text."""
-    kinds = section["replace"]
+    kinds = section.get("replace", ())
     for record in found:
         counts: dict[str, int] = {}
         title = _finished(record.title, kinds, counts)

@@ -42,11 +42,11 @@ _HIDDEN_CLASSES = {
 }  # fmt: skip
 _BLOCKS = frozenset(
     """
-    p div section blockquote ul ol dl li dd dt pre h1 h2 h3 h4 h5 h6 center poem article header
-    footer
-    details summary hr body
+    p div section blockquote pre center poem article header footer details summary hr body
     """.split()  # noqa: SIM905 - a list literal of these would fill the page
 )
+_LISTS = ("ul", "ol", "dl")
+_ITEMS = ("li", "dd", "dt")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _MARKUP_STARTS = "*#:;=|!-{"
 
@@ -135,6 +135,7 @@ def _pieces(root: Any, removed: dict[str, int]) -> Iterator[str]:
     """Yield the lines of a page as wikitext has them: "== Heading ==", "* item", paragraphs."""
     walk = etree.iterwalk(root, events=("start", "end"))
     skipped: Any = None
+    num_lists = 0  # that are open
     at_start = True  # of a line
     heading = ""
     for event, element in walk:
@@ -155,11 +156,13 @@ def _pieces(root: Any, removed: dict[str, int]) -> Iterator[str]:
                 heading = "=" * int(tag[1])
                 yield f"\n\n{heading} "
                 at_start = False
-            elif tag in ("li", "dd", "dt"):
+            elif tag in _ITEMS:
                 yield "\n* "
                 at_start = True
-            elif tag in _BLOCKS:
-                yield "\n\n"
+            elif tag in _LISTS or tag in _BLOCKS:
+                # Within a list a blank line would end it.
+                yield " " if num_lists else "\n\n"
+                num_lists += tag in _LISTS
                 at_start = True
             elif tag == "br":
                 yield protect("\n")
@@ -172,8 +175,9 @@ def _pieces(root: Any, removed: dict[str, int]) -> Iterator[str]:
         elif tag in _HEADINGS:
             yield f" {heading}\n\n"
             at_start = True
-        elif tag in _BLOCKS:
-            yield "\n" if tag in ("li", "dd", "dt") else "\n\n"
+        elif tag in _LISTS or tag in _BLOCKS:
+            num_lists -= tag in _LISTS
+            yield " " if num_lists else "\n\n"
             at_start = True
         if element.tail:
             yield _literal(element.tail, at_start=at_start)

@@ -23,7 +23,8 @@ peak_learning_rate = 3e-3
 _MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "OPTIONS")
 # Run elsewhere: what CI itself is, what measures speed, and what needs GPUs or a cloud.
 NOT_RUN = re.compile(
-    r"^make (test|check|bench|plan MODEL=base|train MODEL=base)|gs://|^gcloud|^docker"
+    r"^make (test|check|bench|plan MODEL=base|train MODEL=base)|gs://|^gcloud|^docker|"
+    r"corpus fetch "
 )
 
 
@@ -104,8 +105,9 @@ def test_the_recipes_of_the_readme_are_valid(tmp_path):
     from train import recipe as model_recipe
 
     blocks = re.findall(r"^```toml\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
-    assert len(blocks) == 2
-    for block, load in zip(blocks, (corpus_recipe.load, model_recipe.read), strict=True):
+    assert len(blocks) == 3
+    for block in blocks:
+        load = corpus_recipe.load if "[[source]]" in block else model_recipe.read
         path = tmp_path / "recipe.toml"
         path.write_text(block)
         load(str(path))
