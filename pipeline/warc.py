@@ -159,8 +159,8 @@ def _record(
         article = watchdog.call(html, url, _day(archived))
     except GivenUp as given_up:
         return record(rejected=given_up.args[0], url=url)
-    if article.is_too_deep:
-        return record(rejected="too_deep", url=url)
+    if article.is_too_complex:
+        return record(rejected="too_complex", url=url)
     return record(
         text=article.text,
         title=article.title,
