@@ -25,11 +25,12 @@ from pipeline import article_blocks, html_tree
 from pipeline.article_blocks import Block
 from pipeline.page_metadata import Metadata, read_metadata
 
-MAX_CHARS = 3_000_000
+MAX_CHARS = 2_000_000
 """Of HTML. A longer page goes to resiliparse, as one with more tags or deeper does."""
-MAX_TAGS = 100_000
-MAX_DEPTH = 4_000
-"""resiliparse takes time with the square of the depth; a deeper page is given up."""
+MAX_TAGS = 50_000
+MAX_NESTED_TAGS = 16_000_000
+"""Tags times their greatest depth, up to which resiliparse takes seconds; beyond, a page is given
+up."""
 
 _HEAD_CHARS = 1 << 17
 _MIN_CONTAINER_CHARS = 800
@@ -41,9 +42,13 @@ _MIN_CHARS = 250
 and small a share of its page that it is sought again with other rules."""
 _SHORT_CHARS = 3000
 _SHORT_SHARE = 0.2
-_VOID = frozenset(
-    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
-)
+# fmt: off
+_FLAT = frozenset({
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr",
+    "p", "li", "dt", "dd", "td", "th", "tr", "tbody", "thead", "option", "html", "head", "body",
+})
+# fmt: on
+"""Elements without content, and those that the next of their kind ends."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +67,7 @@ class Article:
     """Bytes (UTF-8) taken out: markup, and text that is not of the article (boilerplate)."""
     is_beyond_budget: bool = False
     """Whether resiliparse took over."""
-    is_too_deep: bool = False
+    is_too_complex: bool = False
     """Whether the page was given up for its nesting."""
 
 
@@ -78,8 +83,6 @@ def extract(html: str, url: str, latest: str) -> Article:
         return _beyond_budget(html, url=url, latest=latest)
     root, is_whole = html_tree.parse(html)
     if not is_whole:
-        if _depth(html) > MAX_DEPTH:
-            return Article(text="", is_too_deep=True)
         return _beyond_budget(html, url=url, latest=latest)
     if root is None or root.find("body") is None:
         return Article(text="", removed=(("markup", len(html.encode())),))
@@ -189,6 +192,8 @@ def _options(*, recall: bool = False) -> Extractor:
 
 def _beyond_budget(html: str, *, url: str, latest: str) -> Article:
     """Extract with resiliparse, which takes a tenth of the time and memory."""
+    if _depth(html) * html.count("<") > MAX_NESTED_TAGS:
+        return Article(text="", is_too_complex=True)
     root, _ = html_tree.parse(html[:_HEAD_CHARS])
     metadata = Metadata() if root is None else read_metadata(root, url=url, latest=latest)
     text = extract_plain_text(
@@ -210,9 +215,11 @@ def _depth(html: str) -> int:
     """Return about how deep the elements of a page are nested, at most."""
     depth = deepest = 0
     for found in article_blocks.TAG.finditer(html):
+        if found[2].lower() in _FLAT:
+            continue
         if found[1]:
             depth = max(0, depth - 1)
-        elif found[2].lower() not in _VOID:
+        else:
             depth += 1
             deepest = max(deepest, depth)
     return deepest

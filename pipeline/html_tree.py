@@ -34,6 +34,7 @@ _NAMED = (
     "div", "section", "ul", "ol", "dl", "li", "p", "span", "a", "aside", "header", "nav", "table",
     "figcaption", "small", "strong", "em", "details", "h2", "h3", "h4", "h5", "h6",
 )
+_HOLDERS = frozenset({"div", "section", "ul", "ol", "li"})
 _ROLES = frozenset({
     "navigation", "complementary", "contentinfo", "banner", "search", "dialog", "alert", "toolbar",
     "menu", "menubar",
@@ -210,12 +211,7 @@ def main_container(body: HtmlElement) -> tuple[HtmlElement | None, int]:
             continue
         if 2 * sum(len(link.text_content()) for link in paragraph.iter("a")) > num_chars:
             continue
-        if parent not in elsewhere:
-            elsewhere[parent] = any(
-                _ELSEWHERE.search(_names(holder))
-                for holder in [parent, *parent.iterancestors("div", "section", "ul", "ol", "li")]
-            )
-        if elsewhere[parent]:
+        if _is_elsewhere(parent, elsewhere):
             continue
         scores[parent] = scores.get(parent, 0) + num_chars
         own[parent] = own.get(parent, 0) + num_chars
@@ -226,3 +222,19 @@ def main_container(body: HtmlElement) -> tuple[HtmlElement | None, int]:
         return None, 0
     best = max(scores, key=lambda element: scores[element])  # of equals the first
     return best, own[best]
+
+
+def _is_elsewhere(element: HtmlElement, known: dict[HtmlElement, bool]) -> bool:
+    """Tell whether an element or one around it is named as comments or as ways to other pages."""
+    path: list[HtmlElement] = []
+    verdict = False
+    for holder in (element, *element.iterancestors()):
+        if holder in known:
+            verdict = known[holder]
+            break
+        path.append(holder)
+    for holder in reversed(path):
+        if holder is element or holder.tag in _HOLDERS:
+            verdict = verdict or bool(_ELSEWHERE.search(_names(holder)))
+        known[holder] = verdict
+    return verdict

@@ -35,6 +35,7 @@ MEMORY_BYTES = 3 << 30
 
 _HEAD_BYTES = 1 << 16
 _SEARCHED_BYTES = 4 << 20
+_HELD_BYTES = 64 << 20
 _TYPES = frozenset(
     {"warcinfo", "request", "metadata", "revisit", "conversion", "continuation", "filedesc"}
 )
@@ -91,7 +92,9 @@ def plain_cuts(chunks: Iterator[bytes], *, size: int) -> list[int]:
     """Return 0 and the places of records, at least `size` bytes apart."""
     kept = [0]
     nothing: frozenset[str] = frozenset()
-    for archived in scan(plain_pieces(chunks, 0), limit=1 << 62, max_bytes=1 << 30, wanted=nothing):
+    for archived in scan(
+        plain_pieces(chunks, 0), limit=1 << 62, max_bytes=_HELD_BYTES, wanted=nothing
+    ):
         if archived.offset - kept[-1] >= size:
             kept.append(archived.offset)
     return kept
@@ -156,8 +159,8 @@ def _record(
         article = watchdog.call(html, url, _day(archived))
     except GivenUp as given_up:
         return record(rejected=given_up.args[0], url=url)
-    if article.is_too_deep:
-        return record(rejected="too_deep", url=url)
+    if article.is_too_complex:
+        return record(rejected="too_complex", url=url)
     return record(
         text=article.text,
         title=article.title,

@@ -89,7 +89,7 @@ def test_every_record_is_a_document_or_has_its_reason(tmp_path):
             16, http(b"5\r\nhello\r\nxyz\r\n", extra="Transfer-Encoding: chunked\r\n")
         ),
         "too_large": record(17, http(b"<p>" * (1 << 19))),
-        "too_deep": record(18, http(b"<div>" * 9000 + b"text")),
+        "too_complex": record(18, http(b"<div>" * 9000 + b"text")),
     }
     got = found(tmp_path / "a.warc.gz", b"".join(map(gzip.compress, records.values())))
     assert reasons(got) == list(records)
