@@ -21,7 +21,7 @@ from pipeline.warc_pieces import (
     plain_pieces,
 )
 from pipeline.warc_records import Archived, scan
-from pipeline.watchdog import GivenUp, Watchdog
+from pipeline.watchdog import GivenUp, Watchdog, kept
 
 VERSION = 1
 """Raise it with every change of output, of the article modules too."""
@@ -105,11 +105,11 @@ def read(split: Split, section: dict[str, Any]) -> Iterator[Record]:
     max_bytes = section["max_record_mb"] << 20
     found = scan(pieces(split.url, split.form, split.start), limit=split.end, max_bytes=max_bytes)
     seen: set[str] = set()
-    with Watchdog(
+    watchdog = kept(
         "pipeline.article:extract", timeout_seconds=TIMEOUT_SECONDS, max_bytes=MEMORY_BYTES
-    ) as watchdog:
-        for archived in found:
-            yield _record(archived, section=section, seen=seen, watchdog=watchdog)
+    )
+    for archived in found:
+        yield _record(archived, section=section, seen=seen, watchdog=watchdog)
 
 
 def _record(

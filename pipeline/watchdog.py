@@ -13,6 +13,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -22,6 +23,9 @@ _MEMORY_STATUS = 86
 _PR_SET_PDEATHSIG = 1
 _START_SECONDS = 60.0
 """For a child to import what it needs, on a busy machine."""
+
+
+_of_this_thread = threading.local()
 
 
 class GivenUp(Exception):  # noqa: N818 - it names a reason, not an error of ours
@@ -128,6 +132,20 @@ class Watchdog:
             self.close()
             raise RuntimeError(f"{self._work}: its process did not start; see stderr") from error
         return ours
+
+
+def kept(work: str, *, timeout_seconds: float, max_bytes: int) -> Watchdog:
+    """Return this thread's watchdog over a function, so that one child serves split after split.
+
+    It ends with the thread, as any child does. Arguments as of `Watchdog`.
+    """
+    found: dict[tuple[str, float, int], Watchdog] = _of_this_thread.__dict__.setdefault(
+        "watchdogs", {}
+    )
+    key = (work, timeout_seconds, max_bytes)
+    if key not in found:
+        found[key] = Watchdog(work, timeout_seconds=timeout_seconds, max_bytes=max_bytes)
+    return found[key]
 
 
 def _pair() -> tuple[Connection, Connection]:

@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from pipeline.watchdog import GivenUp, Watchdog
+from pipeline.watchdog import GivenUp, Watchdog, kept
 
 ENDLESS = (range(10**15),)
 """For max(): a loop in C that holds the interpreter's lock."""
@@ -94,3 +95,11 @@ def _state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return "Z"
+
+
+def test_one_child_serves_a_thread_and_no_other():
+    def pid() -> int:
+        return kept("os:getpid", timeout_seconds=20.0, max_bytes=1 << 32).call()
+
+    with ThreadPoolExecutor(1) as other:
+        assert pid() == pid() != other.submit(pid).result()
