@@ -165,6 +165,7 @@ def _batches(
     for record in found:
         output.count(num_records=1, num_raw_bytes=record.num_raw_bytes)
         output.count(**{f"removed_{kind}_bytes": num for kind, num in record.removed})
+        output.count(**dict(record.counts))
         if record.rejected:
             output.count(**{f"num_rejected_{record.rejected}": 1})
             rejects.append(_reject(record, split))
@@ -173,7 +174,6 @@ def _batches(
             output.count(**{f"num_skipped_{record.skipped}": 1})
             continue
         output.count(num_documents=1, num_bytes=len(record.text.encode()))
-        output.count(**{f"num_replaced_{kind}": num for kind, num in record.replaced})
         rows.append(_row(record, split))
         num_chars += len(record.text)
         if num_chars >= _BATCH_CHARS:

@@ -6,12 +6,14 @@ A slice starts with `<page>`, so a document type declaration, and with it an ent
 syntax error there.
 """
 
-import html
 import itertools
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from pipeline.multistream import Damage
+from pipeline.siteinfo import Siteinfo
+from pipeline.wikipages import is_redirect
 
 OPEN = b"<page>"
 CLOSE = b"</page>"
@@ -44,25 +46,31 @@ class BadPage:
     offset: int
     num_bytes: int
     reason: str
-    """truncated_page, unclosed_page, page_too_large, bad_xml, no_id, no_namespace or no_title."""
+    """truncated_page, unclosed_page, page_too_large, bad_xml, no_id, no_namespace, no_title; or
+    damaged_bz2: then both numbers are of the compressed file."""
 
 
 def pages(
-    chunks: Iterable[bytes], *, max_page_bytes: int = MAX_PAGE_BYTES
+    chunks: Iterable[bytes | Damage],
+    *,
+    siteinfo: Siteinfo | None = None,
+    max_page_bytes: int = MAX_PAGE_BYTES,
 ) -> Iterator[Page | BadPage]:
     """Read every page of a dump, in the order of the dump.
 
     Args:
-        chunks: the decompressed export, UTF-8, cut anywhere.
+        chunks: the decompressed export, UTF-8, cut anywhere, and where some of it is lost.
+        siteinfo: of the dump; exports before 0.6 do not name a page's namespace.
         max_page_bytes: a larger page is reported and skipped without being held in memory.
     """
-    return pages_in(chunks, max_page_bytes=max_page_bytes)
+    return pages_in(chunks, siteinfo=siteinfo, max_page_bytes=max_page_bytes)
 
 
 def pages_in(
-    own: Iterable[bytes],
+    own: Iterable[bytes | Damage],
     *,
-    beyond: Iterable[bytes] = (),
+    beyond: Iterable[bytes | Damage] = (),
+    siteinfo: Siteinfo | None = None,
     max_page_bytes: int = MAX_PAGE_BYTES,
 ) -> Iterator[Page | BadPage]:
     """Read the pages whose `<page>` starts in `own`: one split of a dump.
@@ -74,17 +82,18 @@ def pages_in(
         own: the decompressed bytes of the split, cut anywhere.
         beyond: the bytes that follow it in the dump, of which only those are taken that finish
             the last page.
+        siteinfo: as in `pages`.
         max_page_bytes: as in `pages`.
     """
     for start, size, content, reason in _slices(own, beyond, limit=max_page_bytes):
         yield (
             BadPage(offset=start, num_bytes=size, reason=reason)
             if reason
-            else parse_page(content, offset=start)
+            else parse_page(content, offset=start, siteinfo=siteinfo)
         )
 
 
-def parse_page(content: bytes, *, offset: int) -> Page | BadPage:
+def parse_page(content: bytes, *, offset: int, siteinfo: Siteinfo | None = None) -> Page | BadPage:
     """Parse the bytes from `<page>` to `</page>`; the last of several revisions wins."""
 
     def bad(reason: str) -> BadPage:
@@ -96,29 +105,42 @@ def parse_page(content: bytes, *, offset: int) -> Page | BadPage:
         return bad("bad_xml")
     title = root.findtext("title", "")
     page_id = root.findtext("id", "").strip()
-    namespace = root.findtext("ns", "").strip()
+    stated = root.findtext("ns", "").strip()
     if not title:
         return bad("no_title")
     if not (page_id.isascii() and page_id.isdecimal()):
         return bad("no_id")
-    if not (namespace.removeprefix("-").isdecimal() and namespace.isascii()):
-        # Exports before 0.6 carry no <ns>. A guess would let talk pages pass as articles.
+    namespace = _namespace(stated, title, siteinfo)
+    if namespace is None:
         return bad("no_namespace")
     revisions = root.findall("revision")
     text = revisions[-1].findtext("text", "") if revisions else ""
     return Page(
         id=int(page_id),
-        namespace=int(namespace),
+        namespace=namespace,
         title=title,
-        redirect=root.find("redirect") is not None or text[:9].lower() == "#redirect",
+        redirect=root.find("redirect") is not None or is_redirect(text),
         text=text,
         offset=offset,
         num_bytes=len(content),
     )
 
 
+def _namespace(stated: str, title: str, siteinfo: Siteinfo | None) -> int | None:
+    """Return a page's namespace; exports before 0.6 leave it to the title's prefix.
+
+    Without a siteinfo that names the prefixes it stays unknown: a guess would let talk pages pass
+    as articles.
+    """
+    if stated.removeprefix("-").isdecimal() and stated.isascii():
+        return int(stated)
+    if stated or siteinfo is None or not siteinfo.namespaces:
+        return None
+    return siteinfo.namespace_of(title)
+
+
 def _slices(
-    own: Iterable[bytes], beyond: Iterable[bytes], *, limit: int
+    own: Iterable[bytes | Damage], beyond: Iterable[bytes | Damage], *, limit: int
 ) -> Iterator[tuple[int, int, bytes, str]]:
     """Yield (offset, size, bytes of the page, reason); the bytes are empty if there is a reason."""
     stop: int | None = None  # where `own` ends; not known before it has been read
@@ -132,6 +154,16 @@ def _slices(
             # Outside a page, only a tag that has begun in `own` is still of interest.
             if start < 0 and base + seen >= stop:
                 return
+            continue
+        if isinstance(chunk, Damage):
+            # What was lost may hold any number of tags: the open page ends here.
+            if start >= 0:
+                yield start, base + len(buffer) - start, b"", "truncated_page"
+            if stop is not None:
+                return  # the split that owns these bytes reports it
+            base, seen, start = base + len(buffer), 0, -1
+            buffer.clear()
+            yield chunk.offset, chunk.num_bytes, b"", "damaged_bz2"
             continue
         buffer += chunk
         while True:
@@ -168,76 +200,3 @@ def _slices(
             return
     if start >= 0:
         yield start, base + len(buffer) - start, b"", "truncated_page"
-
-
-_NAMESPACE = re.compile(rb'<namespace key="(-?\d{1,6})"[^<>]*>([^<>]*)</namespace>')
-
-
-def namespace_names(head: bytes) -> dict[int, str]:
-    """Read the wiki's own names of its namespaces from the siteinfo in front of the first page.
-
-    Args:
-        head: the first bytes of the decompressed export; 64 KiB hold any siteinfo.
-
-    Returns:
-        Number -> name, for instance {-2: "Média", 6: "Fichier", 14: "Catégorie"}; empty if there
-        is no siteinfo.
-    """
-    siteinfo = head.partition(OPEN)[0]
-    return {
-        int(key): html.unescape(name.decode("utf-8", "replace"))
-        for key, name in _NAMESPACE.findall(siteinfo)
-    }
-
-
-_STREAM_HEAD_BYTES = 10
-_BLOCK_MAGIC = bytes.fromhex("314159265359")
-_END_MAGIC = bytes.fromhex("177245385090")
-
-
-def stream_starts(data_chunks: Iterable[bytes]) -> list[int]:
-    """Find where each bz2 stream of a file begins: the places where it can be split.
-
-    Args:
-        data_chunks: the compressed file, cut anywhere.
-
-    Returns:
-        Byte offsets, rising. A stream's head is "BZh", a level, and the 48-bit magic of its first
-        block (or of its end, for an empty stream): 80 bits, so a chance hit inside compressed data
-        is expected once in 2**77 bytes.
-    """
-    starts: list[int] = []
-    carry = b""
-    base = 0
-    for chunk in data_chunks:
-        window = carry + chunk
-        at = window.find(b"BZh")
-        while 0 <= at <= len(window) - _STREAM_HEAD_BYTES:
-            magic = window[at + 4 : at + _STREAM_HEAD_BYTES]
-            if magic in (_BLOCK_MAGIC, _END_MAGIC) and 0x31 <= window[at + 3] <= 0x39:
-                starts.append(base + at)
-            at = window.find(b"BZh", at + 1)
-        keep = min(len(window), _STREAM_HEAD_BYTES - 1)
-        carry = window[len(window) - keep :]
-        base += len(window) - keep
-    return starts
-
-
-def bz2_tail_is_whole(tail: bytes) -> bool:
-    """Tell from its last bytes whether a bz2 file ends where a stream ends.
-
-    Args:
-        tail: the end of the file; 11 bytes are enough.
-
-    Returns:
-        True if the 48-bit end magic, a 32-bit CRC and fewer than 8 zero bits end exactly here.
-        False for a truncated file, and for one with anything behind its last stream.
-    """
-    if len(tail) < len(_END_MAGIC) + 4:
-        return False
-    value = int.from_bytes(tail[-11:], "big")
-    magic = int.from_bytes(_END_MAGIC, "big")
-    return any(
-        (value >> (32 + padding)) & (2**48 - 1) == magic and value & (2**padding - 1) == 0
-        for padding in range(8)
-    )

@@ -1,6 +1,5 @@
 """Compressed raw files as streams of bytes, in bounded memory."""
 
-import bz2
 import zlib
 from collections.abc import Iterator
 
@@ -21,33 +20,6 @@ def raw_chunks(url: str, start: int = 0, *, end: int | None = None) -> Iterator[
             if left is not None:
                 left -= len(chunk)
             yield chunk
-
-
-def bunzip(url: str, start: int = 0, *, end: int | None = None) -> Iterator[bytes]:
-    """Decompress consecutive bz2 streams.
-
-    Raises:
-        ValueError: the file is damaged or truncated.
-    """
-    inflate = bz2.BZ2Decompressor()
-    position = start
-    for chunk in raw_chunks(url, start, end=end):
-        data = chunk
-        while data or not inflate.needs_input:
-            if inflate.eof:
-                inflate = bz2.BZ2Decompressor()
-            try:
-                yield inflate.decompress(data, CHUNK_BYTES)
-            except OSError as error:
-                raise ValueError(
-                    f"{url}: damaged bz2 near byte {position:,}: {error}; download it again"
-                ) from error
-            data = inflate.unused_data if inflate.eof else b""
-            if inflate.eof and not data:
-                break
-        position += len(chunk)
-    if not inflate.eof:
-        raise ValueError(f"{url}: truncated bz2 at byte {position:,}; download it again")
 
 
 def gunzip(url: str) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 
 from corpus import storage
-from pipeline import dump
+from pipeline import multistream, utf16
 
 _CHUNK_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 16
@@ -40,10 +40,14 @@ def dataset_form(url: str) -> str:
 
 
 def dump_form(url: str) -> str:
-    """Return the form of a dump from its first bytes: bz2, gz or xml.
+    """Return the form of a dump from its first bytes.
+
+    Returns:
+        bz2, gz or xml, with "-utf16" behind it for a dump in UTF-16; or, for an Enterprise HTML
+        dump, "html-tar.gz", "html-tar", "html-gz" or "html".
 
     Raises:
-        ValueError: it is no MediaWiki XML dump, or one in UTF-16.
+        ValueError: it is neither a MediaWiki XML dump nor an Enterprise HTML dump.
     """
     head = storage.read_bytes(url, start=0, end=_BZ2_HEAD_BYTES)
     try:
@@ -53,16 +57,33 @@ def dump_form(url: str) -> str:
     if form == "bz2" and not content:
         # Nothing to see before the first block is whole.
         raise _truncated(url, "bz2", f"no whole block in its {len(head):,} bytes")
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError(
-            f"{url}: a dump in UTF-16; convert it (`iconv -f UTF-16 -t UTF-8`) and name the result"
-        )
+    if html := _html_form(form, content):
+        return html
+    if utf16.codec_of(content):
+        content, form = _as_utf8(content), f"{form}-utf16"
     if b"<mediawiki" not in content and b"<page>" not in content:
         raise ValueError(
-            f"{url}: not a MediaWiki XML dump (neither <mediawiki> nor <page> near its beginning); "
-            "wanted is pages-articles*.xml, plain or .bz2 or .gz"
+            f"{url}: not a MediaWiki XML dump (neither <mediawiki> nor <page> near its beginning) "
+            "nor an Enterprise HTML dump; wanted is pages-articles*.xml, plain or .bz2 or .gz, or "
+            "*-ENTERPRISE-HTML.json.tar.gz"
         )
     return form
+
+
+def _html_form(form: str, content: bytes) -> str:
+    """Name the form of an Enterprise HTML dump: lines of JSON, plain or in an archive."""
+    packed = ".gz" if form == "gz" else ""
+    if content[257:262] == b"ustar":
+        # A pax header may stand in front of the first member.
+        is_html = b".ndjson" in content or b"json" in content[:100]
+        return f"html-tar{packed}" if is_html else ""
+    if content[:1] == b"{" and b'"name"' in content and form != "bz2":
+        return "html-gz" if packed else "html"
+    return ""
+
+
+def _as_utf8(content: bytes) -> bytes:
+    return b"".join(part for part in utf16.transcoded([content]) if isinstance(part, bytes))
 
 
 def _decompressed_head(head: bytes) -> tuple[str, bytes]:
@@ -82,6 +103,9 @@ def _truncated(url: str, what: str, why: str) -> ValueError:
 def _check_end(url: str, form: str, head: bytes, tail: bytes) -> None:
     """Check the decompressed end: a file cut between two streams or members is whole as such."""
     ends = [b"</mediawiki>"]
+    if codec := utf16.codec_of(head):
+        head = _as_utf8(head)
+        tail = tail[len(tail) % 2 :].decode(codec, "replace").encode()
     if b"<mediawiki" not in head:
         ends.append(b"</page>")  # streams cut out of a multistream dump
     if not tail.rstrip().endswith(tuple(ends)):
@@ -93,14 +117,14 @@ def check_bz2_end(url: str, starts: Sequence[int], num_bytes: int) -> None:
 
     Args:
         url: the file.
-        starts: where its streams begin (dump.stream_starts).
+        starts: where its streams begin (multistream.stream_starts).
         num_bytes: its size.
 
     Raises:
         ValueError: it is truncated.
     """
     end = storage.read_bytes(url, start=max(0, num_bytes - 32), end=num_bytes)
-    if not dump.bz2_tail_is_whole(end):
+    if not multistream.tail_is_whole(end):
         raise _truncated(url, "bz2", f"no end-of-stream mark at byte {num_bytes:,}")
     # Streams may be cut anywhere, so the last ones may hold less than the last tag.
     tail = b""
@@ -108,7 +132,7 @@ def check_bz2_end(url: str, starts: Sequence[int], num_bytes: int) -> None:
         if num_bytes - start > _LAST_STREAMS_BYTES:
             return  # a whole stream of this size says enough
         tail = _bunzip_tail(url, storage.read_bytes(url, start=start, end=stop)) + tail
-        if len(tail.strip()) >= len(b"</mediawiki>"):
+        if len(tail.strip()) >= 2 * len(b"</mediawiki>") + 2:  # in UTF-16
             break
     _check_end(url, "bz2", _head(url), tail)
 
@@ -130,7 +154,7 @@ def _head(url: str) -> bytes:
     return _decompressed_head(storage.read_bytes(url, start=0, end=_BZ2_HEAD_BYTES))[1]
 
 
-def check_gz(url: str, chunks: Iterator[bytes]) -> None:
+def check_gz(url: str, chunks: Iterator[bytes], *, is_xml: bool = True) -> None:
     """Decompress a gz dump once, in bounded memory: only its end tells whether it is whole.
 
     Raises:
@@ -154,7 +178,8 @@ def check_gz(url: str, chunks: Iterator[bytes]) -> None:
                 data = inflate.unconsumed_tail
     if not inflate.eof:
         raise _truncated(url, "gz", "its last member is not whole")
-    _check_end(url, "gz", _head(url), tail)
+    if is_xml:
+        _check_end(url, "gz", _head(url), tail)
 
 
 def check_xml_end(url: str, num_bytes: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpus import identity, storage
-from pipeline import clean, dataset, hub, pii, plain, records, wikipedia
+from pipeline import books, clean, dataset, hub, pii, plain, records, warc, wikipedia
 from pipeline.records import Record
 from pipeline.split import Split
 
@@ -46,6 +46,15 @@ READERS: dict[str, Reader] = {
         read=wikipedia.read,
         version=wikipedia.VERSION,
     ),
+    "books": Reader(
+        form=books.form,
+        cuts=books.cuts,
+        read=books.read,
+        version=books.VERSION,
+        fields=("columns", "book_column"),
+        libraries=("lxml", "resiliparse"),
+        is_grouped=True,
+    ),
     "dataset": Reader(
         form=dataset.form,
         cuts=dataset.cuts,
@@ -64,6 +73,13 @@ READERS: dict[str, Reader] = {
         fields=("document",),
         libraries=("charset-normalizer", "zstandard"),
         is_grouped=True,
+    ),
+    "warc": Reader(
+        form=warc.form,
+        cuts=warc.cuts,
+        read=warc.read,
+        version=warc.VERSION,
+        libraries=("trafilatura", "lxml", "resiliparse"),
     ),
 }
 """Kind of source -> its reader."""

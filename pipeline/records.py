@@ -43,8 +43,8 @@ class Record:
     """Bytes into the decompressed file or member."""
     removed: tuple[tuple[str, int], ...] = ()
     """Bytes (UTF-8) that extraction took out, by kind."""
-    replaced: tuple[tuple[str, int], ...] = ()
-    """How many e-mail addresses and the like were replaced, by kind (`pii`)."""
+    counts: tuple[tuple[str, int], ...] = ()
+    """What else was counted of it, by name (num_...)."""
 
 
 def is_drawn(key: str, section: Mapping[str, Any]) -> bool:
@@ -75,7 +75,10 @@ def finish(found: Iterable[Record], section: Mapping[str, Any]) -> Iterator[Reco
             author=_finished(record.author, kinds, counts),
             text=text,
             skipped="" if text.strip() else "empty",
-            replaced=tuple(sorted(counts.items())),
+            counts=(
+                *record.counts,
+                *((f"num_replaced_{kind}", num) for kind, num in sorted(counts.items())),
+            ),
         )
 
 

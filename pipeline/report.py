@@ -35,7 +35,15 @@ def documents_table(manifest: Manifest) -> str:
         for kind, number in sorted(removed.items(), key=lambda entry: -entry[1])
         if number
     )
-    return aligned(rows)
+    table = aligned(rows)
+    if not counts.get("num_inline_templates"):
+        return table
+    holes, sentences = counts["num_holes"], max(1, counts["num_sentences"])
+    before = counts["num_inline_templates"]
+    return (
+        f"{table}\nholes per 1,000 sentences (a template or formula lost in a line of prose): "
+        f"{1000 * before / sentences:.2f} if all were dropped, {1000 * holes / sentences:.2f} here"
+    )
 
 
 def rejects_table(manifest: Manifest, url: str, paths: Mapping[str, str]) -> str:

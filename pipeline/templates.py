@@ -1,369 +1,303 @@
 """The inline templates of Wikipedia that carry words or numbers, as pure functions.
 
 A dropped `{{convert|1300|mi|km}}` leaves "At , Alabama"; so those that stand inside sentences are
-rendered, roughly as the page shows them. What depends on the clock ({{age}}, {{CURRENTYEAR}},
-{{inflation}}), reading aids ({{IPAc-en}}, {{respell}}) and all that is unknown the caller drops.
-Names follow the English Wikipedia and its redirects.
+rendered, roughly as the page shows them. What depends on the clock ({{CURRENTYEAR}}, {{age}} of one
+date), on data elsewhere ({{inflation}}, {{wikidata}}) and all that is unknown the caller drops.
+Names follow the English Wikipedia and its redirects; then those of other languages.
 """
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from pipeline import template_dates as dates
+from pipeline import template_numbers as numbers
+from pipeline import template_units as units
+from pipeline import template_words as words
+from pipeline.template_arguments import Render, lowered, parse_arguments, raised
+from pipeline.template_silent import guess, is_silent
+from pipeline.wikipages import template_key
 
-SUPERSCRIPTS = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
-SUBSCRIPTS = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+_BY_FUNCTION: list[tuple[Render, str]] = [
+    (units.convert, "convert|conv|converti|convertir|umrechnen|conversion"),
+    (units.convert_short, "cvt"),
+    (units.height, "height"),
+    (units.track_gauge, "railgauge|track gauge|rail gauge|voie|spurweite|spoorwijdte"),
+    (words.first, "nowrap|nobr|nowr|nobreak|nowraplinks|small|smaller|big|large|larger|midsize"
+     "|huge|nobold|noitalic|normal|center|allcaps|uc|sc|sc2|smallcaps|smallcaps all|versalita"
+     "|em|strong|strongbad|samp|code|kbd|mono|var|mvar|math|dfn|abbr|abbrlink|tooltip|h:title"
+     "|hover title|vanchor|visible anchor|not a typo|typo|proper name|native name|as written"
+     "|plain link|flag|flagu|flagcountry|flag+link|flag link|fb|fbw|fb-rt|nastaliq|nq|unicode"
+     "|hebrew|polytonic|greek|cuneiform|runic|coptic|cyrl|hebr|arab|thai|kanji|ruby|ruby-ja"
+     "|ruby-zh-b|ルビ|unbulleted|resize2|italics correction|ic|title case|nihongo2|ipa link"
+     "|ipalink|overline|underline|u|ins|del|s|strike|strikethrough|i|b|bold|italic|italics"
+     "|dirty|pre|tt|by|baseball year|mlby|mlb year|nfly|nfl year|cfb year|year|start-date"
+     "|end-date|birth-date|death-date|birth year and age|birth year|byrs|tq|tqi|comment"
+     "|citation needed span|cn span|clarify span|senza fonte|chiarire|refnec"
+     "|référence nécessaire|passage à sourcer|référence souhaitée|pas clair|quand|fakt"
+     "|要出典範囲|要検証範囲|interp needed|marriage|simplemarriage|tlit|lang2|textcite|snamei"
+     "|sname|仮リンク|補助漢字フォント|jis2004フォント|jis90フォント|s2|флагификация|число"
+     "|lautschrift|мфа|afi|fontsize|temperature|tmp|w"),
+    (words.text, "longitem|rquote text|small text|nobold text|content|div|span|noprint"
+     "|color box text"),
+    (words.last, "lang|langue|sprache|lang-short|transl|transliteration|translit|xlit|rtl-lang"
+     "|ltr|rtl|script|resize|color|colour|font color|fontcolor|font colour|font"
+     "|background color|highlight|wikt-lang|langi|llang|langr|v jazyku|vjz|jęz|língua|idioma"
+     "|lengua|llengua|lingua|linguaggio|nyelv|dil|jazyk|text color|colored text|zwrot|script2"
+     "|nativename|native phrase|bigger|fs interval"),
+    (words.second, "url|sort|hs|langwithname2|sortierung"),
+    (words.second_or_first, "plainlink|pronunciation|prononco|pagelink|нп|нп2|нп3|нп5|нп4"
+     "|не переведено|не переведено 2|не переведено 3|не переведено 5|не перекладено"),
+    (words.sound_file, "audio|audio2|listen inline|aud|link audio|audio-ipa"),
+    (words.link_to_other, "ill|interlanguage link|interlanguage link multi|ill-wd|illm"
+     "|link-interwiki|red link|rl|ill2|lien"),
+    (words.third_or_first, "internal link helper|tsl|le2|ilh|link-en|link-ja|link-fr|link-de"
+     "|link-ru|link-es|link-it|langwithname|lenke|enlace"),
+    (words.joined, "linktext|sic|su|lcfirst text|wiktlink|mathrm"),
+    (words.spaced, "unité|unite|unidad|unitat|unità|nombre unité|heure|grandezza"),
+    (words.listed, "hlist|flatlist|cslist|comma separated entries|inline list|hlist-comma"),
+    (words.lines, "plainlist|plain list|unbulleted list|ubl|ublist|bulleted list|bullist"
+     "|ordered list"),
+    (words.langx, "langx|langue avec nom|lang-x"),
+    (words.nihongo, "nihongo|nihongo3|nihongo foot|nihongo krt|nihongo-s|japonais"),
+    (words.chinese, "zh|lang-zh|zh-full|zh-cpl|zh-stp|zh-tspw|zh-t|zh-s|zh-c|chinese"),
+    (words.korean, "korean|lang-ko2|ko-hhrm"),
+    (words.quotation, "quote|blockquote|cquote|quotation|bquote|quote box|quotebox"
+     "|centered pull quote|pull quote|rquote|imagequote|poemquote|poem quote|verse translation"
+     "|quote without source|zitat|citaat|cytat|cita|citazione|citação|цитата|citat|idézet"
+     "|sitat|citaĵo|quote frame|blockcitat|citation bloc|alıntı"),
+    (words.any_ship, "ship"),
+    (words.ship_class, "sclass|sclass2|sclass-"),
+    (words.verse, "bibleverse|bibleref|bibleref2|bibleverse-nb|bible verse|sourcetext|bv"
+     "|bibleverse with"),
+    (words.quran, "cite quran|quran-usc|qref|cite qur'an|quran"),
+    (words.sounds, "ipac-en|ipac-en-us|ipac"),
+    (words.plain_ipa, "ipa|ipa-all|ipa all|мфа-всі|ipa-text"),
+    (words.respelling, "respell|pronunciation respelling|usdict|pron-en"),
+    (words.cited, "harvtxt|harvcoltxt|citet|harvs"),
+    (words.cited_in_brackets, "harvnb|harvcolnb"),
+    (words.reading, "読み仮名|読み仮名 ruby不使用|ふりがな"),
+    (words.note, "music|accidental"),
+    (words.superscript, "sup|exp|esp|superscript|'a"),
+    (words.coordinates, "coord|coordinates|koordinate text|coords"),
+    (dates.as_date, "start date|start date and age|start date and years ago|end date|date|dts"
+     "|dtsh|fecha|data|datum|dato|birth date|birth-date and age|birth date and age|dob|bda"
+     "|birth date and age2|birth-date2|dtlink|date de naissance|date de naissance-|naissance"
+     "|date-|дата|dni|death-date and age2|film date|datetime|date de début|date de fin|tempe"
+     "|start-date and age|release date|dni2|nacimiento|nascimento|births"),
+    (dates.birth_or_death, "death date|death date and age|dda|death-date and age"
+     "|death date and given age|date de décès|date de décès-|décès|fallecimiento|morte"
+     "|overlijdensdatum"),
+    (dates.death_year, "death year and age"),
+    (dates.age, "age|age in years|ayd|age as of date"),
+    (dates.days, "age in days"),
+    (dates.as_of, "as of|asof"),
+    (dates.years("c."), "circa|c.|ca.|ca|circ"),
+    (dates.years("fl."), "floruit|fl.|flourished"),
+    (dates.years("r."), "reign|r."),
+    (dates.years("b."), "b.|born in"),
+    (dates.years("d."), "d.|died in"),
+    (dates.season, "nbay|nba year|nhly|nhl year|wnbay|season"),
+    (dates.duration, "duration|hms|dur"),
+    (dates.old_style, "oldstyledate|oldstyledatedy|oldstyledatemdy|oldstyledateny"
+     "|old style date"),
+    (dates.esperanto, "daton|dato"),
+    (dates.century("segle"), "segle"),
+    (dates.century("século"), "séc|século"),
+    (numbers.fraction, "frac|sfrac|fraction|fract|bruch|fract2|½|frac2"),
+    (numbers.val, "val"),
+    (numbers.plain_number, "nts|formatnum|num|ntsh|szám|nombre|nb|fmtn|formatnum:|fnum"
+     "|formatprice|format price|num tt|unfmt|nf|number|pricenum|formatzahl|fn|digits|commas"
+     "|tal"),
+    (numbers.gaps, "gaps|gap"),
+    (numbers.ordinal, "ordinal|ord|nth"),
+    (numbers.percent, "percentage|percent|pct"),
+    (numbers.density, "pop density|population density|densities"),
+    (numbers.chemical, "chem|chem/atom"),
+    (numbers.chemical_line, "chem2"),
+    (numbers.nuclide, "nuclide|simplenuclide|simplenuclide2|nuclide2|physnuclide"),
+    (numbers.rupees, "inrconvert|inr convert"),
+    (numbers.pounds, "£sd|pound sterling|gbp-sd"),
+    (words.around("⟨", "⟩"), "angbr|angle bracket|angbr ipa|grapheme|⟨⟩|angle brackets"
+     "|vr angle"),
+    (words.around("'", "'"), "gloss|gl|literal gloss|gloss2"),
+    (words.around("lit. '", "'"), "lit|literal translation|lit.|literally"),
+    (words.around("[", "]"), "bracket|brackets|interp|interpolation|ipablink|phonetic"
+     "|ipa phone"),
+    (words.around("/", "/"), "ipaslink|phoneme|phonemic|vr|ipa phoneme|slashes|ipac-phoneme"),
+    (words.around("√", ""), "sqrt|radic|surd|√"),
+    (words.around("|", "|"), "abs|mabs"),
+    (words.around("“", "”"), "\"|'\"|qq"),
+    (words.around("U.S. Patent ", ""), "us patent|ussm|uspatent"),
+    (words.number_of("ISBN"), "isbn|isbnt"),
+    (words.number_of("ISSN"), "issn"),
+    (words.number_of("OCLC"), "oclc"),
+]  # fmt: skip
+_MARKS = {
+    "mdash": "—", "em dash": "—", "—": "—", "mdashb": " — ", "spaced mdash": " — ", "emdash": "—",
+    "ndash": "–", "en dash": "–", "–": "–", "spnd": " – ", "snd": " – ", "snds": " – ",
+    "spndash": " – ", "spaced ndash": " – ", "dash": " – ", "nsndns": " – ", "sndash": " – ",
+    "spaced en dash": " – ", "spaced endash": " – ", "endash": "–", "nsmdns": "—", "ndsh": "–",
+    "spaced en dash space": " – ", "dashes": "–", "--": "–", "---": "—", "nsnd": "–",
+    "'": "'", "'s": "'s", "' \"": "' \"", "\" '": "\" '", "!": "|", "pipe": "|", "=": "=",
+    "·": " · ", "•": " • ", "dot": " · ", "bull": " • ", "middot": " · ", "nbsp": " ", "space": " ",
+    "spaces": " ", "thinsp": " ", "hsp": " ", "nb5": " ",
+    "hyphen": "-", "minus": "−", "times": "×", "±": "±", "deg": "°", "inf": "∞", "pi": "π",
+    "lbrace": "{", "rbrace": "}", "(": "{", ")": "}", "ellipsis": "…", "...": "…", "!(": "[",
+    "okina": "ʻ", "ayin": "ʿ", "hamza": "ʾ", "sharp": "♯", "flat": "♭", "natural": "♮", "ʻ": "ʻ",
+    "asterisk": "*", "hash": "#", "dagger": "†", "double-dagger": "‡", "number sign": "#",
+    "ad": "AD", "bce": "BCE", "ce": "CE", "carbon": "C", "hydrogen": "H", "oxygen": "O",
+    "nitrogen": "N", "eqm": " ", "dm": "DM", "er": "er", "re": "re", "nd": "nd", "slash": "/",
+    "\\": " / ",
+    "sqbl": "[", "sqbr": "]", "n°": "n° ", "copy": "©", "trade": "™",
+    "caret": "^", "backslash": "\\", "plus": "+", "lcub": "{", "rcub": "}", "langle": "⟨",
+    "rangle": "⟩",
+}  # fmt: skip
+_MONEY = {
+    "us$": "US$", "usd": "US$", "us dollar": "$", "gbp": "£", "£": "£", "pound": "£", "€": "€",
+    "euro": "€", "eur": "€", "a$": "A$", "aud": "A$", "au$": "A$", "c$": "C$", "cad": "C$",
+    "nz$": "NZ$", "nzd": "NZ$", "inr": "₹", "₹": "₹", "indian rupee": "₹", "rupee": "₹", "¥": "¥",
+    "jpy": "¥", "cny": "CN¥", "krw": "₩", "hk$": "HK$", "hkd": "HK$", "s$": "S$", "brl": "R$",
+    "php": "₱", "₱": "₱", "rub": "₽", "евро": "€", "ntd": "NT$", "chf": "CHF ", "zar": "R",
+    "myr": "RM",
+}  # fmt: skip
+_NAVIES = (
+    "USS", "HMS", "RMS", "SS", "HMAS", "HMCS", "HMNZS", "HMIS", "USNS", "USCGC", "USAT", "MV", "MS",
+    "MT", "MY", "SMS", "INS", "ARA", "BAP", "HNLMS", "HSwMS", "HDMS", "HNoMS", "ORP", "PS",
+    "RV", "TSS",
+    "USRC", "USC&GS", "CSS", "PNS", "ROKS", "JDS", "TCG", "SAS", "GTS", "RFA", "RRS", "HMT", "HMY",
+    "HMCS", "HMSAS", "SY", "TS", "NRP", "ROCS", "USAHS",
 )  # fmt: skip
-LANGUAGES = {
-    "af": "Afrikaans", "ang": "Old English", "ar": "Arabic", "arc": "Aramaic", "az": "Azerbaijani",
-    "be": "Belarusian", "bg": "Bulgarian", "bn": "Bengali", "bo": "Tibetan", "ca": "Catalan",
-    "cs": "Czech", "cy": "Welsh", "da": "Danish", "de": "German", "el": "Greek", "eo": "Esperanto",
-    "es": "Spanish", "et": "Estonian", "eu": "Basque", "fa": "Persian", "fi": "Finnish",
-    "fr": "French", "ga": "Irish", "gd": "Scottish Gaelic", "gl": "Galician",
-    "grc": "Ancient Greek", "grc-gre": "Greek", "he": "Hebrew", "hi": "Hindi", "hr": "Croatian",
-    "hu": "Hungarian", "hy": "Armenian", "id": "Indonesian", "is": "Icelandic", "it": "Italian",
-    "ja": "Japanese", "ka": "Georgian", "kk": "Kazakh", "ko": "Korean", "ku": "Kurdish",
-    "la": "Latin", "lt": "Lithuanian", "lv": "Latvian", "mk": "Macedonian", "mn": "Mongolian",
-    "ms": "Malay", "mt": "Maltese", "nl": "Dutch", "no": "Norwegian", "pl": "Polish",
-    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sa": "Sanskrit", "sk": "Slovak",
-    "sl": "Slovene", "sq": "Albanian", "sr": "Serbian", "sv": "Swedish", "sw": "Swahili",
-    "ta": "Tamil", "te": "Telugu", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu",
-    "uz": "Uzbek", "vi": "Vietnamese", "yi": "Yiddish", "zh": "Chinese",
-}  # fmt: skip
-# Code of {{convert}}: singular, plural, symbol.
-UNITS = {
-    "mi": ("mile", "miles", "mi"), "km": ("kilometre", "kilometres", "km"),
-    "m": ("metre", "metres", "m"), "cm": ("centimetre", "centimetres", "cm"),
-    "mm": ("millimetre", "millimetres", "mm"), "ft": ("foot", "feet", "ft"),
-    "foot": ("foot", "feet", "ft"), "in": ("inch", "inches", "in"), "yd": ("yard", "yards", "yd"),
-    "nmi": ("nautical mile", "nautical miles", "nmi"), "kg": ("kilogram", "kilograms", "kg"),
-    "g": ("gram", "grams", "g"), "lb": ("pound", "pounds", "lb"), "oz": ("ounce", "ounces", "oz"),
-    "t": ("tonne", "tonnes", "t"), "acre": ("acre", "acres", "acre"),
-    "ha": ("hectare", "hectares", "ha"), "km2": ("square kilometre", "square kilometres", "km²"),
-    "m2": ("square metre", "square metres", "m²"), "sqmi": ("square mile", "square miles", "sq mi"),
-    "sqkm": ("square kilometre", "square kilometres", "km²"),
-    "sqft": ("square foot", "square feet", "sq ft"), "sqm": ("square metre", "square metres", "m²"),
-    "m3": ("cubic metre", "cubic metres", "m³"),
-    "km3": ("cubic kilometre", "cubic kilometres", "km³"),
-    "l": ("litre", "litres", "L"), "gal": ("gallon", "gallons", "gal"),
-    "mph": ("mile per hour", "miles per hour", "mph"), "kn": ("knot", "knots", "kn"),
-    "km/h": ("kilometre per hour", "kilometres per hour", "km/h"),
-    "c": ("°C", "°C", "°C"), "f": ("°F", "°F", "°F"), "k": ("K", "K", "K"),
-    "hp": ("horsepower", "horsepower", "hp"), "psi": ("psi", "psi", "psi"),
-}  # fmt: skip
-_RANGES = {
-    "-": "–", "–": "–", "to": " to ", "to(-)": " to ", "and": " and ", "or": " or ", "by": " by ",
-    "x": " by ", "×": " by ", "*": " by ", "+/-": " ± ", "±": " ± ", "and(-)": " and ",
-}  # fmt: skip
-_NUMBER = re.compile(r"[-−+]?[\d,]*\.?\d+(?:/\d+)?\Z")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Arguments:
-    """What stands behind the template's name, already plain text."""
-
-    positional: list[str]
-    named: dict[str, str] = field(default_factory=dict[str, str])
-
-    def at(self, index: int) -> str:
-        """The positional argument, from 0; empty if there is none."""
-        return self.positional[index] if index < len(self.positional) else ""
-
-    def name(self, *names: str) -> str:
-        """The first named argument that is there and not empty."""
-        return next((self.named[name] for name in names if self.named.get(name)), "")
-
-
-Render = Callable[[Arguments], str]
-
-
-def parse_arguments(parts: list[str]) -> Arguments:
-    """Split "a", "b=c" into positional and named arguments; "1=a" is positional."""
-    positional: list[str] = []
-    named: dict[str, str] = {}
-    for part in parts:
-        name, equals, value = part.partition("=")
-        name = name.strip()
-        if not equals:
-            positional.append(part.strip())
-        elif name.isdecimal() and name.isascii() and 0 < len(name) < 3:
-            while len(positional) < int(name):
-                positional.append("")
-            positional[int(name) - 1] = value.strip()
-        else:
-            named[name.lower()] = value.strip()
-    return Arguments(positional=positional, named=named)
-
-
-def grouped(number: str) -> str:
-    """Put commas between the thousands: "-1234567.25" -> "-1,234,567.25"."""
-    found = re.fullmatch(r"([-−+]?)(\d{4,})(\.\d+)?", number)
-    if not found:
-        return number
-    sign, whole, rest = found.groups()
-    head = len(whole) % 3 or 3
-    groups = [whole[:head], *(whole[i : i + 3] for i in range(head, len(whole), 3))]
-    return f"{sign}{','.join(groups)}{rest or ''}"
-
-
-def _first(a: Arguments) -> str:
-    return a.at(0)
-
-
-def _last(a: Arguments) -> str:
-    return a.positional[-1] if a.positional else ""
-
-
-def _second(a: Arguments) -> str:
-    return a.at(1)
-
-
-def _second_or_first(a: Arguments) -> str:
-    return a.at(1) or a.at(0)
-
-
-def _text(a: Arguments) -> str:
-    return a.at(0) or a.name("text", "content")
-
-
-def _convert(a: Arguments) -> str:
-    values = a.positional
-    spelled = a.name("abbr") not in ("on", "in", "y", "yes", "values", "unit")
-    adjective = a.name("adj") in ("on", "mid", "pre", "1")
-    out: list[str] = []
-    at = 0
-    while at < len(values) and _NUMBER.match(values[at]):
-        number = grouped(values[at].replace(",", ""))
-        unit = values[at + 1] if at + 1 < len(values) else ""
-        if unit.lower() in _RANGES:
-            out.append(number + _RANGES[unit.lower()])
-            at += 2
-            continue
-        names = UNITS.get(unit.lower(), (unit, unit, unit))
-        if adjective and spelled:
-            out.append(f"{number}-{names[0]} ")
-        else:
-            name = names[2] if not spelled else names[0 if number == "1" else 1]
-            out.append(f"{number} {name} ")
-        at += 2
-        # "5|ft|10|in" goes on, "5|ft|1" is a rounding hint.
-        if at + 1 >= len(values) or not values[at + 1].isalpha():
-            break
-    return "".join(out).strip()
-
-
-def _convert_short(a: Arguments) -> str:
-    return _convert(Arguments(positional=a.positional, named={"abbr": "on", **a.named}))
-
-
-def _date(a: Arguments, *, skip: int = 0) -> str:
-    parts = [part for part in a.positional[skip : skip + 3] if part]
-    if not parts or not all(part.isdecimal() for part in parts):
-        # {{birth date|May 3, 1990}} or an unusual form: what is there is a date already.
-        return a.at(skip)
-    year = parts[0]
-    if len(parts) == 1 or not 1 <= int(parts[1][:4]) <= 12:
-        return year
-    month = MONTHS[int(parts[1]) - 1]
-    if len(parts) == 2:
-        return f"{month} {year}"
-    day = str(int(parts[2][:4]))
-    if a.name("df") in ("y", "yes", "1"):
-        return f"{day} {month} {year}"
-    return f"{month} {day}, {year}"
-
-
-def _as_of(a: Arguments) -> str:
-    if a.name("alt"):
-        return a.name("alt")
-    words = "since" if a.name("since") else "as of"
-    if not a.name("lc"):
-        words = words[0].upper() + words[1:]
-    parts = a.positional[:2] if not a.at(2) else a.positional[:3]
-    when = _date(Arguments(positional=parts, named={"df": "" if a.name("df") == "us" else "y"}))
-    return f"{words} {when}{a.name('post')}" if when else ""
-
-
-def _circa(a: Arguments) -> str:
-    years = " – c. ".join(part for part in a.positional[:2] if part)
-    return f"c. {years}" if years else "c."
-
-
-def _fraction(a: Arguments) -> str:
-    parts = [part for part in a.positional[:3] if part]
-    if len(parts) == 3:
-        return f"{parts[0]} {parts[1]}/{parts[2]}"
-    return f"1/{parts[0]}" if len(parts) == 1 else "/".join(parts)
-
-
-def _power(exponent: str) -> str:
-    return exponent.translate(SUPERSCRIPTS)
-
-
-def _val(a: Arguments) -> str:
-    out = grouped(a.at(0).replace(",", ""))
-    if a.at(1):
-        out += f" ± {a.at(1)}"
-    if a.name("e"):
-        out += f"×10{_power(a.name('e'))}"
-    unit = a.name("u", "ul", "upl", "up")
-    return f"{a.name('p')}{out}{' ' if unit else ''}{unit}{a.name('s')}".strip()
-
-
-def _nihongo(a: Arguments) -> str:
-    inside = ", ".join(part for part in (*a.positional[1:4], a.name("extra")) if part)
-    return f"{a.at(0)} ({inside})" if a.at(0) and inside else a.at(0) or inside
-
-
-def _chinese(a: Arguments) -> str:
-    names = (("c", "Chinese"), ("s", "simplified Chinese"), ("t", "traditional Chinese"),
-             ("p", "pinyin"), ("w", "Wade–Giles"), ("j", "Jyutping"), ("l", "lit."))  # fmt: skip
-    return "; ".join(f"{label}: {a.name(key)}" for key, label in names if a.name(key))
-
-
-def _quotation(a: Arguments) -> str:
-    text = a.name("text", "quote") or a.at(0)
-    who = ", ".join(
-        p for p in (a.name("author", "sign") or a.at(1), a.name("source") or a.at(2)) if p
-    )
-    return f"\n\n{text}\n— {who}\n\n" if text and who else f"\n\n{text}\n\n" if text else ""
-
-
-def _chemical(a: Arguments) -> str:
-    return "".join(
-        part.translate(SUBSCRIPTS) if part[:1].isdigit() else part for part in a.positional
-    )
-
-
-def _height(a: Arguments) -> str:
-    return " ".join(f"{size} {unit}" for unit, size in a.named.items() if unit in ("m", "ft", "in"))
-
-
-def _ship(prefix: str) -> Render:
-    def render(a: Arguments) -> str:
-        name = f"{prefix} {a.at(0)}"
-        return f"{name} ({a.at(1)})" if a.at(1) and a.at(2) not in ("2", "6") else name
-
-    return render
-
-
-def _money(sign: str) -> Render:
-    return lambda a: f"{sign}{grouped(a.at(0))}" if a.at(0) else sign
-
-
-def _mark(mark: str) -> Render:
-    return lambda _: mark
-
-
-def _around(before: str, after: str) -> Render:
-    return lambda a: f"{before}{a.at(0)}{after}" if a.at(0) else ""
+_SHUTTLES = {"099": "Challenger", "101": "Enterprise", "102": "Columbia", "103": "Discovery",
+             "104": "Atlantis", "105": "Endeavour"}  # fmt: skip
+# Families of names that say "this word is German" in many wikis: lang-de, Vol-de, dil-de, ...
+_LANGUAGE_FAMILIES = ("vol-", "dil-", "langue-", "јез-", "jez-", "jęz-", "שפראך-", "мова-", "тел-",
+                      "lang2-", "lng-", "ling-", "til-", "тіл-", "теле-", "llengua-",
+                      "script/")  # fmt: skip
 
 
 def _table() -> dict[str, Render]:
-    by_function: list[tuple[Render, str]] = [
-        (_convert, "convert|conv"),
-        (_convert_short, "cvt"),
-        (_first, "nowrap|nobr|nowr|small|smaller|big|large|larger|nobold|noitalic|center|allcaps"
-                 "|sup|sub|sc|smallcaps|em|strong|samp|code|kbd|mono|var|mvar|math|dfn|abbr|tooltip"
-                 "|vanchor|visible anchor|linktext|not a typo|native name|as written|plain link"
-                 "|ill|interlanguage link|interlanguage link multi|flag|flagu|flagcountry|ordinal"
-                 "|nastaliq|ship|sic|ipa"),
-        (_text, "longitem"),
-        (_last, "lang|transl|transliteration|translit|rtl-lang|script|resize|color|font color"
-                "|colour|wikt-lang"),
-        (_second, "sort|nihongo2"),
-        (_second_or_first, "plainlink"),
-        (_date, "birth date|birth date and age|birth-date|birth-date and age|birth year and age|bda"
-                "|dob|death date|death date and age|death-date|death-date and age|dda|start date"
-                "|start date and age|start-date|end date|end-date|date|dts"),
-        (_as_of, "as of|asof"),
-        (_circa, "circa|c.|ca.|ca"),
-        (_fraction, "frac|sfrac|fraction|fract"),
-        (_val, "val|nts|formatnum|num|ntsh|gaps"),
-        (_nihongo, "nihongo|nihongo3|nihongo foot"),
-        (_chinese, "zh|lang-zh"),
-        (_quotation, "quote|blockquote|cquote|quotation|bquote|quote box|centered pull quote"
-                     "|rquote|imagequote|poemquote"),
-        (_chemical, "chem|chem2"),
-        (_around("⟨", "⟩"), "angbr|angle bracket"),
-        (_around("'", "'"), "gloss"),
-    ]  # fmt: skip
-    table = {name: render for render, names in by_function for name in names.split("|")}
-    marks = {
-        "mdash": "—", "em dash": "—", "—": "—", "mdashb": " — ", "spaced mdash": " — ",
-        "ndash": "–", "en dash": "–", "–": "–", "spnd": " – ", "snd": " – ", "snds": " – ",
-        "spndash": " – ", "spaced ndash": " – ", "dash": " – ", "nsndns": " – ", "sndash": " – ",
-        "'": "'", "'s": "'s", "' \"": "' \"", "\" '": "\" '", "!": "|", "pipe": "|", "=": "=",
-        "·": " · ", "•": " • ", "dot": " · ", "bull": " • ", "nbsp": " ", "space": " ",
-        "spaces": " ", "thinsp": " ", "hsp": " ", "nb5": " ", "zwsp": "", "shy": "",
-        "hyphen": "-", "minus": "−", "times": "×", "±": "±", "deg": "°", "inf": "∞",
-        "lbrace": "{", "rbrace": "}", "(": "{", ")": "}", "ellipsis": "…", "...": "…",
-        "okina": "ʻ", "ayin": "ʿ", "hamza": "ʾ", "sharp": "♯", "flat": "♭", "natural": "♮",
-        "asterisk": "*", "hash": "#", "dagger": "†", "double-dagger": "‡", "number sign": "#",
-        "ad": "AD", "bce": "BCE",
-    }  # fmt: skip
-    table.update((name, _mark(mark)) for name, mark in marks.items())
-    for prefix in ("USS", "HMS", "RMS", "SS", "HMAS", "HMCS", "USNS", "USCGC", "MV", "SMS", "INS"):
-        table[prefix.lower()] = _ship(prefix)
-    money = {"us$": "US$", "usd": "US$", "gbp": "£", "£": "£", "€": "€", "euro": "€", "a$": "A$",
-             "aud": "A$", "inr": "₹", "₹": "₹", "¥": "¥"}  # fmt: skip
-    table.update((name, _money(sign)) for name, sign in money.items())
+    table = {name: show for show, names in _BY_FUNCTION for name in names.split("|")}
+    table.update((name, words.constant(mark)) for name, mark in _MARKS.items())
+    table.update((name, numbers.money(sign)) for name, sign in _MONEY.items())
+    table.update((prefix.lower(), words.ship(prefix)) for prefix in _NAVIES)
     table |= {
-        "e": lambda a: f"×10{_power(a.at(0))}",
-        "esp": lambda a: f"×10{_power(a.at(0))}",
-        "10^": lambda a: f"10{_power(a.at(0))}",
-        "pow": lambda a: f"{a.at(0)}{_power(a.at(1))}",
+        "e": words.power_of_ten,
+        "10^": lambda a: f"10{raised(a.at(0))}",
+        "pow": lambda a: f"{a.at(0)}{raised(a.at(1))}",
+        "sub": lambda a: lowered(a.at(0)),
+        "ind": lambda a: lowered(a.at(0)),
         "sortname": lambda a: f"{a.at(0)} {a.at(1)}".strip(),
-        "hlist": lambda a: " · ".join(p for p in a.positional if p),
         "keypress": lambda a: "+".join(p for p in a.positional if p),
         "key press": lambda a: "+".join(p for p in a.positional if p),
-        "simplenuclide2": lambda a: "-".join(p for p in a.positional[:2] if p),
-        "simplenuclide": lambda a: "-".join(p for p in a.positional[:2] if p),
-        "nuclide": lambda a: "-".join(p for p in a.positional[:2] if p),
-        "height": _height,
-        "music": lambda a: {"sharp": "♯", "flat": "♭", "natural": "♮"}.get(a.at(0), a.at(0)),
-        "death year and age": lambda a: a.at(0),
-        "railgauge": lambda a: a.at(0),
-        "track gauge": lambda a: a.at(0),
-        "marriage": lambda a: a.at(0),
-        "eqm": _mark(" "),
-    }  # fmt: skip
+        "key": lambda a: "+".join(p for p in a.positional if p),
+        "section link": lambda a: " § ".join(p for p in a.positional if p),
+        "slink": lambda a: " § ".join(p for p in a.positional if p),
+        "currency": lambda a: f"{a.at(1)} {numbers.grouped(a.at(0))}".strip(),
+        "höhe": lambda a: f"{a.at(0)} m",
+        "ov": lambda a: _SHUTTLES.get(a.at(0), a.at(0)),
+        "physics particle": words.first,
+        "subatomic particle": lambda a: a.at(0).lower(),
+        "n.": lambda a: f"n. {a.at(0)}",
+        "s-": lambda a: f"{a.at(0)}e siècle",
+        "siècle": lambda a: f"{a.at(0)}e siècle",
+        "dunité": lambda a: " × ".join(p for p in a.positional if p),
+        "citation étrangère": words.last,
+    }
     return table
 
 
 TEMPLATES: dict[str, Render] = _table()
-"""Name in lower case -> what it shows. What is not here is dropped."""
+"""Name in lower case -> what it shows."""
+
+# Names that mean one thing in one language and another, or nothing, elsewhere.
+_ONLY_IN: dict[str, dict[str, Render]] = {
+    "fr": {
+        "citation": words.around("« ", " »"),
+        "s": lambda a: f"{a.at(0)}e siècle" if a.at(1) == "e" else f"{a.at(0)}er siècle",
+        "e": words.constant("e"),
+        "m.": lambda a: f"M. {a.at(0)}".strip(),
+        "mme": lambda a: f"Mme {a.at(0)}".strip(),
+        "p.": lambda a: f"p. {a.at(0)}".strip(),
+        "n°": lambda a: f"n° {a.at(0)}".strip(),
+    },
+    "ca": {"s": lambda a: f"segle {a.at(0)}"},
+    "de": {'"': words.around("„", "“")},
+    "gl": {"dic": words.first},
+    "it": {
+        "ta": words.first,
+        "m": lambda a: f"{a.at(0)} {a.name('u', 'ul') or a.at(1)}".strip(),
+        "gemellaggio": lambda a: f"{a.at(1)} ({a.at(0)}, {a.at(2)})" if a.at(2) else a.at(1),
+    },
+    "sk": {"km": words.spaced, "mnm": lambda a: f"{a.at(0)} m n. m.", "deu": words.first},
+    "zh": {"bd": dates.chinese_life, "le": words.third_or_first},
+}
 
 
-def render(name: str, parts: list[str]) -> str | None:
+def render(
+    name: str, parts: list[str], *, language: str = "en", is_running: bool = False
+) -> str | None:
     """Render one template.
 
     Args:
         name: as written, for instance "Birth_date and  age".
         parts: the arguments between the pipes, their own markup already resolved.
+        language: of the wiki, as its dump has it; empty if unknown.
+        is_running: whether it stands in the middle of a sentence.
 
     Returns:
-        Its text, or None if the template is to be dropped.
+        Its text; "" if it shows nothing, None if we do not know what it shows.
     """
-    key = " ".join(name.replace("_", " ").split()).lower()
-    function = TEMPLATES.get(key)
+    key = template_key(name)
+    for _ in range(2):
+        key = key.removeprefix("template:").removeprefix("msg:").lstrip()
+    function = _function(key, language)
     if function is not None:
-        return function(parse_arguments(parts))
-    head, colon, rest = key.partition(":")
-    if colon:
-        if head == "formatnum":
-            return grouped(rest.strip())
-        if head in ("lc", ""):
-            return name.partition(":")[2].strip().lower()
-        if head in ("uc", "ucfirst"):
-            return name.partition(":")[2].strip()
-        if head in ("template", "subst", "safesubst"):
-            return render(name.partition(":")[2], parts) if head == "template" else None
-        return None
+        if function is words.coordinates and not is_running:
+            return ""  # on a line of its own it is the box in the corner of the page
+        shown = function(parse_arguments(parts, language=language))
+        return shown or (None if any(parts) else "")
+    _, colon, rest = name.partition(":")
+    if colon and (shown := _word_function(key.partition(":")[0], rest.strip(), parts, language)):
+        return shown
     if key.startswith("lang-"):
-        text = _first(parse_arguments(parts))
-        language = LANGUAGES.get(key[5:])
-        return f"{language}: {text}" if language and text else text
+        arguments = parse_arguments(parts, language=language)
+        return words.in_language(arguments, code=key[5:]) or None
+    if key.startswith("ipa-"):
+        return words.phonetic(parse_arguments(parts, language=language)) or None
+    if key.startswith(_LANGUAGE_FAMILIES):
+        return words.first(parse_arguments(parts)) or None
+    if key.startswith("link-"):
+        return words.third_or_first(parse_arguments(parts)) or None
+    if not parts and _says_itself(key):
+        return name.strip()
+    if is_silent(key):
+        return ""
+    return guess(parts) if is_running else None
+
+
+def _function(key: str, language: str) -> Render | None:
+    code = language.partition("-")[0]
+    return _ONLY_IN.get(code, {}).get(key) or TEMPLATES.get(key)
+
+
+def _word_function(head: str, rest: str, parts: list[str], language: str) -> str | None:
+    """Render what looks like {{lc:WORDS}}: https://www.mediawiki.org/wiki/Help:Magic_words."""
+    if head == "formatnum":
+        return numbers.grouped(rest.replace(",", ""), language=language)
+    if head in ("lc", "uc", "lcfirst", "ucfirst"):
+        return {
+            "lc": rest.lower(),
+            "uc": rest.upper(),
+            "lcfirst": rest[:1].lower() + rest[1:],
+            "ucfirst": rest[:1].upper() + rest[1:],
+        }[head]
+    if head == "plural" and parts:
+        return (parts[0] if rest == "1" else parts[-1]).strip()
     return None
+
+
+def _says_itself(key: str) -> bool:
+    """Whether a name is what it shows: {{1re}}, {{XXe siècle}}, {{IVe}} in the French Wikipedia."""
+    head = key.removesuffix(" siècle")
+    for ending in ("ère", "ème", "er", "re", "e", "nd", "nde"):
+        stem = head.removesuffix(ending)
+        if stem and stem != head and (stem.isdecimal() or not stem.strip("ivxlc")):
+            return True
+    return False

@@ -3,20 +3,7 @@
 import html
 import re
 
-# Sections that list sources or point elsewhere, in lower case. They go with their subsections.
-_SKIPPED_SECTIONS = """
-references; reference; references and notes; notes and references; references and sources;
-sources and references; references and further reading; references cited; general references;
-external references; notes; note; notes and citations; citations and notes; notes and sources;
-sources and notes; explanatory notes; footnotes; footnotes and references; endnotes; citations;
-source; sources; cited sources; sources cited; works cited; publications cited; literature cited;
-primary sources; secondary sources; additional sources; external sources;
-sources and further reading; bibliography; selected bibliography; bibliography and references;
-further reading; additional reading; recommended reading; suggested reading;
-further information; external link; external links; web links; links; see also; related pages;
-gallery; galleries; image gallery; picture gallery; photo gallery
-"""
-SKIPPED_SECTIONS = frozenset(name.strip() for name in _SKIPPED_SECTIONS.split(";"))
+from pipeline.wikinames import SKIPPED_SECTIONS
 
 # Literal characters (nowiki, a forced line break) travel through the line rules as private ones.
 # Entities stay alive: they are decoded inside nowiki too.
@@ -37,6 +24,24 @@ _ODD_SPACE = re.compile("[\t\xa0\u2000-\u200a\u202f]")
 _SPACES = re.compile(r" {2,}+")
 _HAS_WORD = re.compile(r"\w")
 
+HOLE = "\U0010fff0"
+"""Stands where a template was dropped that would show something in a sentence."""
+_HOLE_BRACKET = re.compile(
+    rf" ?[(\[（](?:[^()\[\]A-Z0-9]{{0,24}}{HOLE}[^()\[\]\w]{{0,9}}"
+    rf"|(?:[a-z]+ ){{0,2}}[$£€]?{HOLE}[^()\[\]A-Z0-9]{{0,40}})[)\]）]"
+)
+_DANGLING = (
+    r"\b(?:at|in|of|from|to|by|with|on|near|about|for|since|until|around|approximately|nearly|over)"
+)
+_HOLE_PLACE = re.compile(rf"({_DANGLING})[ \xa0]{HOLE} ?,(?= [A-Z])", re.IGNORECASE)
+_HOLE_END = re.compile(
+    rf" (?:(?:{_DANGLING})[ \xa0])?(?:the )?{HOLE}(?= ?(?:[.;)]|, [a-z]))", re.IGNORECASE
+)
+
+# "-{zh-hans:软件; zh-hant:軟體}-": wikis of two scripts choose the reader's, we take the first.
+_VARIANTS = re.compile(r"-\{(?:[A-Za-z;-]{0,12}\|)?([^{}]{0,500})\}-")
+_ADDRESS_ONLY = re.compile(r"(?:https?://|www\.)\S+\Z")
+
 # What a removed template or citation leaves behind.
 _EMPTY_BRACKETS = re.compile(
     r" ?[(\[（][\s,;:/·•–—-]*+(?:(?:or|and|from)\b[\s,;:/·•–—-]*+)?[)\]）]"
@@ -49,6 +54,8 @@ _BEFORE_STOP = re.compile(r"(?<![.\s]) ([,.](?=[\s\"'”’)\]]|\Z)|,(?=\w))")
 _SPACED_STOPS = (" ,", " .")
 _DOUBLE_STOP = re.compile(r"[,;]++(?=\.(?:\s|\Z))|(?<=[,;])[,;]++")
 _DOUBLE_STOPS = (",,", ";;", ",;", ";,", ",.", ";.")
+# A full stop before and one behind a citation; three are an ellipsis.
+_TWO_POINTS = re.compile(r"(?<=\w\w)\.\.(?=\s|\Z)")
 _EMPTY_PAIRS = ('""', "“”", "‘’", "«»")
 _EMPTY_QUOTES = re.compile(r'(?<!\S)(?:""|“”|‘’|«»)(?!\S)')
 
@@ -67,7 +74,7 @@ def text_of_lines(lines: str) -> tuple[str, int]:
     """Turn lines of wikitext without structure into paragraphs.
 
     Returns:
-        The text, and how many characters of lines were dropped with their section.
+        The text, and how many UTF-8 bytes of lines were dropped with their section.
     """
     paragraphs: list[str] = []
     pending: list[tuple[int, str]] = []  # headings that wait for content
@@ -87,7 +94,7 @@ def text_of_lines(lines: str) -> tuple[str, int]:
             level = min(len(found.group(1)), len(found.group(3)))
             heading = clean_line(found.group(2).strip("= "))
             if skipped_level and level > skipped_level:
-                num_skipped += len(raw) + 1
+                num_skipped += num_bytes(raw) + 1
                 continue
             skipped_level = 0
             close()
@@ -95,12 +102,12 @@ def text_of_lines(lines: str) -> tuple[str, int]:
                 pending.pop()
             if heading.casefold().rstrip(".:") in SKIPPED_SECTIONS:
                 skipped_level = level
-                num_skipped += len(raw) + 1
+                num_skipped += num_bytes(raw) + 1
             elif heading:
                 pending.append((level, heading))
             continue
         if skipped_level:
-            num_skipped += len(raw) + 1
+            num_skipped += num_bytes(raw) + 1
             continue
         if not line:
             close()
@@ -113,7 +120,7 @@ def text_of_lines(lines: str) -> tuple[str, int]:
         if content.startswith("----"):
             content = content.lstrip("-")
         content = clean_line(content)
-        if not _HAS_WORD.search(content):
+        if not _HAS_WORD.search(content) or _ADDRESS_ONLY.match(content):
             continue
         if is_item != in_list:
             close()
@@ -129,13 +136,25 @@ def text_of_lines(lines: str) -> tuple[str, int]:
 
 def clean_line(line: str) -> str:
     """Remove the markup inside a line, and repair what removed constructs left behind."""
+    if HOLE in line:
+        line = close_holes(line)
     if "''" in line:
         line = _QUOTES.sub(_apostrophes, line)
+    if "-{" in line:
+        line = _VARIANTS.sub(_first_variant, line)
     if "_" in line or "~" in line or "{" in line:
         line = _SWITCH.sub("", line)
     if "&" in line:
         line = _ENTITY.sub(_character, line)
     return repair(line if line.isascii() and "\t" not in line else _ODD_SPACE.sub(" ", line))
+
+
+def close_holes(line: str) -> str:
+    """Mend a sentence around what is missing: "At , Alabama" is "At Alabama", "of ." is "."."""
+    line = _HOLE_BRACKET.sub("", line)
+    line = _HOLE_PLACE.sub(r"\1", line)
+    line = _HOLE_END.sub("", line)
+    return line.replace(HOLE, "")
 
 
 def repair(line: str) -> str:
@@ -163,6 +182,8 @@ def _repair_once(line: str) -> str:
         line = _BEFORE_STOP.sub(r"\1", line)
     if any(stops in line for stops in _DOUBLE_STOPS):
         line = _DOUBLE_STOP.sub("", line)
+    if ".." in line:
+        line = _TWO_POINTS.sub(".", line)
     if any(quotes in line for quotes in _EMPTY_PAIRS):
         line = _SPACES.sub(" ", _EMPTY_QUOTES.sub("", line))
     line = line.strip()
@@ -175,6 +196,12 @@ def _apostrophes(found: re.Match[str]) -> str:
     return "'" * (1 if length == 4 else max(0, length - 5))
 
 
+def _first_variant(found: re.Match[str]) -> str:
+    first = found[1].partition(";")[0]
+    code, colon, text = first.partition(":")
+    return text.strip() if colon and code.strip().replace("-", "").isascii() else found[1]
+
+
 def _character(found: re.Match[str]) -> str:
     return html.unescape(found.group())
 
@@ -183,3 +210,14 @@ def _tidy_breaks(text: str) -> str:
     """Forced breaks may stand anywhere: strip each line, and keep one blank line at most."""
     lines = [line.strip() for line in text.split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def num_sentences(text: str) -> int:
+    """Count sentence ends, roughly and fast: for rates, not for cutting."""
+    ends = sum(map(text.count, (". ", ".\n", "? ", "! ", "。")))
+    return ends + text.endswith((".", "?", "!"))
+
+
+def num_bytes(text: str) -> int:
+    """Return the size of a text in UTF-8; a surrogate alone, which has none, counts three."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpus import sets
-from pipeline import dump
+from pipeline import multistream
 from pipeline.__main__ import main
 from pipeline.documents import extract
 from pipeline.flow import Output, Part
@@ -72,7 +72,7 @@ def test_documents_do_not_depend_on_where_their_file_is_cut(tmp_path, make_dump,
     path = make_dump(tmp_path / f"dump.{form}", num_articles=20, streams=streams)
     content = path.read_bytes()
     starts = (
-        dump.stream_starts([content])
+        list(multistream.stream_starts([content]))
         if form == "bz2"
         else list(range(0, len(content), len(content) // streams))
     )

@@ -6,15 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.dump import (
-    BadPage,
-    Page,
-    bz2_tail_is_whole,
-    namespace_names,
-    pages,
-    pages_in,
-    stream_starts,
-)
+from pipeline import siteinfo
+from pipeline.dump import BadPage, Page, pages, pages_in
+from pipeline.multistream import stream_starts
+from pipeline.multistream import tail_is_whole as bz2_tail_is_whole
 
 HEAD = b'<mediawiki xml:lang="en"><siteinfo><sitename>Toy</sitename></siteinfo>\n'
 
@@ -61,8 +56,9 @@ def test_namespaces_are_named_by_the_wiki():
     names = b'<namespace key="-2" case="first-letter">Spezial &amp; so</namespace>'
     names += '<namespace key="14" case="first-letter">Kategória</namespace>'.encode()
     head = HEAD.replace(b"</siteinfo>", b"<namespaces>" + names + b"</namespaces></siteinfo>")
-    assert namespace_names(head + page_xml(1, "x")) == {-2: "Spezial & so", 14: "Kategória"}
-    assert namespace_names(b"no dump") == {}
+    found = siteinfo.parse(head + page_xml(1, "x"))
+    assert found.namespaces == {-2: "Spezial & so", 14: "Kategória"}
+    assert siteinfo.parse(b"no dump") == siteinfo.Siteinfo()
 
 
 def test_redirects_are_marked_by_element_or_by_text():
@@ -204,11 +200,11 @@ def test_splits_together_give_every_page_once(
 def test_every_stream_start_is_found_across_chunks(texts: list[bytes], sizes: list[int]):
     streams = [bz2.compress(text) for text in texts]
     starts = [0, *itertools.accumulate(len(s) for s in streams)][:-1]
-    assert stream_starts(cut(b"".join(streams), sizes)) == starts
+    assert list(stream_starts(cut(b"".join(streams), sizes))) == starts
 
 
 def test_a_bz2_word_in_plain_bytes_is_no_stream():
-    assert stream_starts([b"BZh9 is a magic, BZh0" + b"1AY&SY"]) == []
+    assert list(stream_starts([b"BZh9 is a magic, BZh0" + b"1AY&SY"])) == []
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 5, 8, 13, 100, 1000, 4097, 200_000])

@@ -210,8 +210,8 @@ def test_the_option_replaces_and_counts_in_every_field_of_a_record():
     section = {"sample": 1.0, "replace": ["email", "phone"]}
     record = Record(key="1", text="Ask a@b.de or c@d.fr, Tel. 030/123456.", author="A <a@b.de>")
     (done,) = records.finish([record], section)
-    assert done.replaced == (("email", 3), ("phone", 1))
+    assert done.counts == (("num_replaced_email", 3), ("num_replaced_phone", 1))
     assert "a@b.de" not in done.text + done.author
     (kept,) = records.finish([record], {"sample": 1.0, "replace": []})
     assert kept.text == record.text
-    assert kept.replaced == ()
+    assert kept.counts == ()
