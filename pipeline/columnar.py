@@ -1,5 +1,6 @@
 """Rows of Parquet and Arrow files; a damaged row group or batch costs only itself."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +23,7 @@ def _damage() -> Iterator[list[str]]:
     found: list[str] = []
     try:
         yield found
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # also the name of a column may hurt
         found.append(str(error))
     except OSError as error:
         # Arrow's own IOError has no number and no subclass, unlike a store's or the system's.
@@ -49,24 +50,26 @@ def _open_parquet(file: Any) -> pq.ParquetFile:
     )
 
 
-def _group_start(parquet: pq.ParquetFile, number: int) -> int:
-    group = parquet.metadata.row_group(number)
-    starts: list[int] = []
-    for index in range(group.num_columns):
-        column = group.column(index)
-        starts.append(column.data_page_offset)
-        if column.has_dictionary_page and column.dictionary_page_offset:
-            starts.append(column.dictionary_page_offset)
-    return min(starts, default=0)
+def _group_starts(parquet: pq.ParquetFile, num_bytes: int) -> list[int]:
+    """Return about where each row group begins: its share of the decompressed bytes before it.
+
+    Where it really begins stands in the metadata of its columns; but asking for those of a damaged
+    footer aborts the process (pyarrow 25), and nothing depends on the exact place.
+    """
+    metadata = parquet.metadata
+    sizes = [
+        min(max(metadata.row_group(number).total_byte_size, 1), 1 << 50)
+        for number in range(parquet.num_row_groups)
+    ]
+    ends = list(itertools.accumulate(sizes, initial=0))
+    return [num_bytes * end // ends[-1] for end in ends[:-1]]
 
 
 def parquet_cuts(url: str, *, size: int) -> list[int]:
     """Return where splits of at least `size` bytes begin, each with a row group."""
     cuts = [0]
     with _opened(url) as file, _damage():
-        parquet = _open_parquet(file)
-        for number in range(1, parquet.num_row_groups):
-            start = _group_start(parquet, number)
+        for start in _group_starts(_open_parquet(file), storage.size(url)):
             if start - cuts[-1] >= size:
                 cuts.append(start)
     return cuts
@@ -75,9 +78,13 @@ def parquet_cuts(url: str, *, size: int) -> list[int]:
 def schema(url: str, form: str) -> pa.Schema | None:
     """Return the columns of a file, or None where it is too damaged to tell."""
     with _opened(url) as file, _damage():
-        if form == "parquet":
-            return _open_parquet(file).schema_arrow
-        return _open_arrow(file, form).schema
+        found = (
+            _open_parquet(file).schema_arrow
+            if form == "parquet"
+            else _open_arrow(file, form).schema
+        )
+        names(found)  # damaged ones are found here
+        return found
     return None
 
 
@@ -111,6 +118,14 @@ def type_of(found: pa.Schema, column: str) -> pa.DataType | None:
     return kind
 
 
+def _check_columns(found: pa.Schema, columns: Mapping[str, str]) -> None:
+    """Check anew, in a file that was too damaged to tell before."""
+    names(found)
+    for column in columns.values():
+        if type_of(found, column) is None:
+            raise pa.ArrowInvalid(f"no column {column!r}")
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Tell whether values of a type can be documents."""
     if pa.types.is_dictionary(kind):
@@ -130,24 +145,23 @@ def parquet_rows(
 ) -> Iterator[Row]:
     """Read the row groups that begin from `start` to before `end`."""
     with _opened(url) as file:
+        starts: list[int] = []
         with _damage() as damage:
             parquet = _open_parquet(file)
+            _check_columns(parquet.schema_arrow, columns)
+            starts = _group_starts(parquet, storage.size(url))
         if damage:
             yield Row(0, 0, 0, {}, "unreadable_parquet")
             return
-        number = 0
-        for index in range(parquet.num_row_groups):
-            num_rows = parquet.metadata.row_group(index).num_rows
-            # The first group of a file belongs to its first split, wherever it begins.
-            at = _group_start(parquet, index) if index else 0
+        for index, at in enumerate(starts):
             if at >= start and (end is None or at < end):
-                yield from _group_rows(parquet, columns, index=index, number=number, at=at)
-            number += num_rows
+                yield from _group_rows(parquet, columns, index=index, at=at)
 
 
 def _group_rows(
-    parquet: pq.ParquetFile, columns: Mapping[str, str], *, index: int, number: int, at: int
+    parquet: pq.ParquetFile, columns: Mapping[str, str], *, index: int, at: int
 ) -> Iterator[Row]:
+    number = index << 32  # so that a row's number does not depend on what other groups hold
     # Nested columns come by their dotted names, and only those parts of them are read.
     batches = parquet.iter_batches(
         batch_size=_BATCH_ROWS,
@@ -175,6 +189,7 @@ def arrow_rows(url: str, columns: Mapping[str, str], *, form: str) -> Iterator[R
     with _opened(url) as file:
         with _damage() as damage:
             reader = _open_arrow(file, form)
+            _check_columns(reader.schema, columns)
         if damage:
             yield Row(0, 0, 0, {}, "unreadable_arrow")
             return
@@ -188,8 +203,7 @@ def arrow_rows(url: str, columns: Mapping[str, str], *, form: str) -> Iterator[R
                 except StopIteration:
                     return
                 batch.validate(full=True)
-            # A damaged batch does not tell how many rows it had, so each has numbers of its own.
-            number = index << 32
+            number = index << 32  # a damaged batch does not tell how many rows it had
             index += 1
             if damage or batch is None:
                 yield Row(number, at, 0, {}, "damaged_batch")

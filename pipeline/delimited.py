@@ -100,6 +100,8 @@ def rows(
             feed.drop()
             yield Row(number, first.offset, first.num_bytes, {}, first.reason)
             number += 1
+            if not names:
+                return  # nothing tells the columns
             continue
         mark = mark if names else delimiter(first.data, form)
         fields: list[str] = []

@@ -4,10 +4,8 @@ import codecs
 from collections.abc import Iterator
 from typing import Any
 
-from charset_normalizer import from_bytes
-
 from corpus import storage
-from pipeline import lines, packed
+from pipeline import decode, lines, packed
 from pipeline.inflate import raw_chunks
 from pipeline.packed import Damage, Piece
 from pipeline.records import Record, is_drawn
@@ -47,19 +45,11 @@ def bom(data: bytes) -> tuple[str, int]:
     return "", 0
 
 
-def decode(data: bytes) -> tuple[str, str]:
-    """Return a text and its encoding: by byte order mark, as UTF-8, or detected.
-
-    What no encoding explains is read as windows-1252, in which any byte but five has a meaning.
-    """
-    encoding, size = bom(data)
-    if encoding:
-        return data[size:].decode(encoding, "replace"), encoding
-    try:
-        return data.decode(), "utf-8"
-    except UnicodeDecodeError:
-        encoding = "utf-8" if is_mostly_utf8(data) else detected(data)
-        return data.decode(encoding, "replace"), encoding
+def read_text(data: bytes) -> str:
+    """Return the text of a file: by byte order mark, as UTF-8 (also if damaged), or detected."""
+    if not bom(data)[0] and not data.isascii() and is_mostly_utf8(data):
+        return data.decode("utf-8", "replace")
+    return decode.decode(data)[0]
 
 
 def is_mostly_utf8(data: bytes) -> bool:
@@ -74,12 +64,6 @@ def is_mostly_utf8(data: bytes) -> bool:
         except UnicodeDecodeError:
             num_bad += 1
     return num_good > num_bad
-
-
-def detected(data: bytes) -> str:
-    """Return the encoding that bytes which are no UTF-8 are most likely in."""
-    best = from_bytes(data[:_DETECT_BYTES]).best()
-    return "cp1252" if best is None else best.encoding
 
 
 def form(url: str) -> str:
@@ -147,7 +131,7 @@ def _decoded(data: bytes) -> tuple[str, str]:
     encoding, _ = bom(data)
     if b"\0" in data and not encoding.startswith(("utf-16", "utf-32")):
         return "", "binary"
-    text, _ = decode(data)
+    text = read_text(data)
     return ("", "binary") if is_binary(text) else (text, "")
 
 
@@ -198,7 +182,7 @@ def _file_encoding(file: Member) -> tuple[str, int]:
         # The last character may be cut.
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
-        return ("utf-8" if is_mostly_utf8(head) else detected(head)), 0
+        return ("utf-8" if is_mostly_utf8(head) else decode.decode(head)[1]), 0
     return "utf-8", 0
 
 
@@ -210,7 +194,7 @@ def _decoded_line(data: bytes, encoding: str) -> tuple[str, str]:
     except UnicodeDecodeError:
         if encoding == "utf-8":
             return "", "not_utf8"
-        text = data.decode(encoding or detected(data), "replace")
+        text = data.decode(encoding, "replace") if encoding else decode.decode(data)[0]
     return ("", "binary") if is_binary(text) else (text, "")
 
 

@@ -71,7 +71,7 @@ READERS: dict[str, Reader] = {
         read=plain.read,
         version=plain.VERSION,
         fields=("document",),
-        libraries=("charset-normalizer", "zstandard"),
+        libraries=("resiliparse", "zstandard"),
         is_grouped=True,
     ),
     "warc": Reader(
