@@ -28,12 +28,12 @@ _PAGE = re.compile(
 )
 _BRACED_NUMBER = re.compile(r"\{([0-9]{1,4}[a-z]?)\}")
 _NUMBER_LINE = re.compile(
-    r"^[ \t]*(?P<around>[-–—\[(]?)[ \t]*(?P<number>[0-9]{1,4})[ \t]*[-–—\])]?[ \t]*$", re.MULTILINE
+    r"^[ \t]*+[-–—\[(]?+[ \t]*+(?P<number>[0-9]{1,4})[ \t]*+[-–—\])]?+[ \t]*+$", re.MULTILINE
 )
 _HEAD_LINE = re.compile(
     r"(?P<left>[0-9]{1,4})\s+(?P<after>\D{3,60})|(?P<before>\D{3,60}?)\s+(?P<right>[0-9]{1,4})"
 )
-_ORNAMENT = re.compile(r"^[ \t]*(?:[*·•~=_#+—–-][ \t]*){3,200}$", re.MULTILINE)
+_ORNAMENT = re.compile(r"^[ \t]*+(?:[*·•~=_#+—–-][ \t]*+){3,200}+$", re.MULTILINE)
 _NOTE_BODY = re.compile(
     r"^[ \t]*(?:\[(?:footnote|note|fussnote|fußnote|voetnoot)\s+(?P<long>[0-9A-Za-z*†‡]{1,4})\s*:"
     r"|(?P<open>[\[{])(?P<short>[0-9]{1,4}|[A-Z]|\*{1,3}|†|‡)[\]}](?=[ \t]))[ \t]*",

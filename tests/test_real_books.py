@@ -17,8 +17,8 @@ LEGAL = (
     "donation", "royalty fee", "pglaf", "trademark", "refund", "no restrictions whatsoever",
     "copy it, give it away", "states copyright", "public domain", "machine-readable",
     "literary archive", "michael s. hart", "newsletter", "electronic work", "plain vanilla",
-    "disclaimer", "redistribut", "indemnify", "license", "http://", "www.", "gutenberg", "volunteers'",
-    "etext", "ebook",
+    "disclaimer", "redistribut", "indemnify", "license", "http://", "www.", "gutenberg",
+    "volunteers'", "etext", "ebook",
 )  # fmt: skip
 EDGE_SHARE = 0.03
 

@@ -2,6 +2,7 @@
 
 import random
 import textwrap
+import time
 
 import pytest
 from hypothesis import given
@@ -304,3 +305,20 @@ def test_yaml_front_matter_gives_facts():
 def test_any_text_is_read(text):
     assert isinstance(out(text), str)
     assert isinstance(booktext.text(read_markdown(text)), str)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "[Illustration ", "[Footnote 1: [a\n", "_a ", "[[", "THE MILL 12\n", "1", "*", " ", "\t", "> ",
+        "CONTENTS\n\n", "INDEX\n\n", "CONTENTS\n\nI. A 1\n\n", "   Abc\nabc\n", "after-\n", "[a](",
+        "*** START OF THE PROJECT GUTENBERG \n", "<<THIS ELECTRONIC VERSION\n",
+    ],
+)  # fmt: skip
+def test_hostile_repetition_takes_no_more_than_linear_time(part):
+    begin = time.process_time()
+    text = part * (60_000 // len(part))
+    out(text)
+    booktext.text(read_markdown(text))
+    # A quadratic step takes minutes at this size; the limit is for slow machines.
+    assert time.process_time() - begin < 10
