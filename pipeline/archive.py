@@ -5,6 +5,7 @@ of the archive's size, and archives inside archives are not opened.
 """
 
 import bz2
+import errno
 import tarfile
 import zipfile
 import zlib
@@ -62,7 +63,8 @@ def _zip(
 ) -> Iterator[Item]:
     try:
         archive = zipfile.ZipFile(file)
-    except DAMAGE:
+    except (*DAMAGE, OSError) as error:
+        _reraise_from_storage(error)
         # Without its directory, at its end: what stands before can still be read in order.
         yield from _zip_in_order(file, budget, max_bytes, wanted)
         return
@@ -139,8 +141,8 @@ def _zip_in_order(
 
 
 def _reraise_from_storage(error: Exception) -> None:
-    """Let an error of the storage through; what bz2 raises on damage has no number."""
-    if isinstance(error, OSError) and error.errno is not None:
+    """Let an error of the storage through: bz2's have no number, a seek to nowhere has EINVAL."""
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
         raise error
 
 

@@ -28,12 +28,17 @@ _PAGE = re.compile(
 )
 _BRACED_NUMBER = re.compile(r"\{([0-9]{1,4}[a-z]?)\}")
 _NUMBER_LINE = re.compile(
-    r"^[ \t]*(?P<around>[-–—\[(]?)[ \t]*(?P<number>[0-9]{1,4})[ \t]*[-–—\])]?[ \t]*$", re.MULTILINE
+    r"^[ \t]*+[-–—\[(]?+[ \t]*+(?P<number>[0-9]{1,4})[ \t]*+[-–—\])]?+[ \t]*+$", re.MULTILINE
 )
 _HEAD_LINE = re.compile(
     r"(?P<left>[0-9]{1,4})\s+(?P<after>\D{3,60})|(?P<before>\D{3,60}?)\s+(?P<right>[0-9]{1,4})"
 )
-_ORNAMENT = re.compile(r"^[ \t]*(?:[*·•~=_#+—–-][ \t]*){3,200}$", re.MULTILINE)
+_COUNTED = re.compile(
+    r"\W*(?:chapter|chap|book|part|letter|canto|act|scene|section|no|stave|sonnet|psalm|hymn|fable"
+    r"|chapitre|livre|partie|lettre|kapitel|buch|teil|hoofdstuk|cap[ií]tulo|capitolo)\W*",
+    re.IGNORECASE,
+)
+_ORNAMENT = re.compile(r"^[ \t]*+(?:[*·•~=_#+—–-][ \t]*+){3,200}+$", re.MULTILINE)
 _NOTE_BODY = re.compile(
     r"^[ \t]*(?:\[(?:footnote|note|fussnote|fußnote|voetnoot)\s+(?P<long>[0-9A-Za-z*†‡]{1,4})\s*:"
     r"|(?P<open>[\[{])(?P<short>[0-9]{1,4}|[A-Z]|\*{1,3}|†|‡)[\]}](?=[ \t]))[ \t]*",
@@ -51,6 +56,7 @@ _SUPERSCRIPT = re.compile(r"(?<=\w)\^\{([^{}\n]{1,12})\}")
 _MIN_MARKS = {"_": 1, "=": 3, "~": 5}
 _MIN_NUMBERS = 5
 _MIN_HEADS = 4
+_MAX_CHAPTERS = 160
 
 
 def clear(text: str, book: Book) -> str:
@@ -154,7 +160,7 @@ def _is_rising(numbers: list[int]) -> bool:
 def _clear_page_lines(text: str, book: Book) -> str:
     """Take out lines that are page numbers or running heads, where there is a series of them."""
     numbers = [int(match["number"]) for match in _NUMBER_LINE.finditer(text)]
-    if len(numbers) >= _MIN_NUMBERS and _is_rising(numbers):
+    if len(numbers) >= _MIN_NUMBERS and _is_rising(numbers) and not _are_chapters(numbers):
         text = _cut(_NUMBER_LINE, text, book, "page_numbers", _PAGE_BREAK)
     text = _clear_running_heads(text, book)
     if _PAGE_BREAK in text:
@@ -175,13 +181,26 @@ def _clear_running_heads(text: str, book: Book) -> str:
             continue
         if found := _HEAD_LINE.fullmatch(line.strip()):
             head = (found["after"] or found["before"]).strip()
+            if _COUNTED.fullmatch(head):
+                continue
             heads.setdefault(head, []).append((number, int(found["left"] or found["right"])))
     for places in heads.values():
-        if len(places) >= _MIN_HEADS and _is_spread([page for _, page in places]):
+        pages = [page for _, page in places]
+        if len(pages) >= _MIN_HEADS and _is_spread(pages) and not _are_chapters(pages):
             for number, _ in places:
                 book.drop("page_numbers", lines[number])
                 lines[number] = _PAGE_BREAK
     return "\n".join(lines)
+
+
+def _are_chapters(numbers: list[int]) -> bool:
+    """Tell whether numbers count chapters or poems: one by one from the first, not hundreds.
+
+    Or sections, which are counted anew in each chapter.
+    """
+    return numbers.count(1) > 1 or (
+        len(numbers) <= _MAX_CHAPTERS and numbers == list(range(1, len(numbers) + 1))
+    )
 
 
 def _is_spread(pages: list[int]) -> bool:

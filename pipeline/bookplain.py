@@ -37,6 +37,7 @@ def _lines(text: str) -> list[str]:
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*$")
 _SETEXT = re.compile(r" {0,3}(?:=+|-{2,})[ \t]*$")
 _FACT = re.compile(r"\**(title|author|year|date|language|lang)\**\s*:\**\s*(.+)", re.IGNORECASE)
+_QUOTED = re.compile(r"(?:[ \t]{0,3}+>)++ ?")
 _RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
 _FENCE = re.compile(r" {0,3}(?:```|~~~)")
 _IMAGE = re.compile(
@@ -125,9 +126,8 @@ def _facts(name: str, value: str) -> dict[str, str]:
 
 def _inline(line: str, book: Book) -> str:
     """Return a line without links, images, tags, quotation marks of blocks and note marks."""
-    while line.lstrip().startswith(">"):
-        line = line.lstrip()[1:]
-        line = line[1:] if line.startswith(" ") else line
+    if quoted := _QUOTED.match(line):
+        line = line[quoted.end() :]
     if "](" in line or "][" in line:
         before = line
         line = _LINK.sub(r"\1", _IMAGE.sub("", line))

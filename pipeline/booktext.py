@@ -56,6 +56,9 @@ _FIRST_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _MAX_HEADING_CHARS = 90
+_MAX_CONTENTS_CHARS = 60_000
+_MAX_TABLES = 12
+"""More headings "Contents" and "Index" than that are not looked at."""
 _MAX_SUMMARY_CHARS = 1000
 _FRONT_BLOCKS = 60
 _FRONT_CHARS = 6000
@@ -82,17 +85,18 @@ def _without_contents(blocks: list[Block], book: Book, total: int) -> list[Block
     """Drop tables of contents, lists of illustrations and indexes with their headings."""
     last_seen: dict[str, int] = {}
     kept: list[Block] = []
-    n = 0
+    n = num_tables = 0
     while n < len(blocks):
         first, _, _ = blocks[n].text.partition("\n")
         upto = n
-        if len(first) < _MAX_HEADING_CHARS:
+        if len(first) < _MAX_HEADING_CHARS and num_tables < _MAX_TABLES:
             is_front = n < 2 * _FRONT_BLOCKS
             if _CONTENTS.fullmatch(first) or (is_front and _INDEX.fullmatch(first)):
                 last_seen = last_seen or _last_seen(blocks, book.captions)
                 upto = _contents_end(blocks, n, last_seen, _name(book.title))
             elif _INDEX.fullmatch(first):
                 upto = _index_end(blocks, n)
+            num_tables += bool(_CONTENTS.fullmatch(first) or _INDEX.fullmatch(first))
         size = sum(len(block.text) for block in blocks[n:upto])
         if upto > n and size <= max(2000, _MAX_CONTENTS_SHARE * total):
             for block in blocks[n:upto]:
@@ -129,8 +133,10 @@ def _contents_end(blocks: list[Block], at: int, last_seen: dict[str, int], title
     """
     end, others = at + 1, 0
     upto = at if _INDEX.fullmatch(blocks[at].text) else at + 1
-    while end < len(blocks) and others <= 2:
+    left = _MAX_CONTENTS_CHARS
+    while end < len(blocks) and others <= 2 and left > 0:
         block = blocks[end]
+        left -= len(block.text)
         if _is_entry(block, end, last_seen):
             others, upto = 0, end + 1
         elif len(block.text) > _MAX_ENTRY_CHARS or _CONTENTS.fullmatch(block.text.split("\n")[0]):
@@ -139,21 +145,23 @@ def _contents_end(blocks: list[Block], at: int, last_seen: dict[str, int], title
             others += 1
         end += 1
     # Headings of the first chapter look like entries: those that the table named already stay.
-    while upto > at + 1 and _is_first_heading(blocks[upto - 1], blocks[at + 1 : upto - 1], title):
+    first_seen: dict[str, int] = {}
+    for n in range(at + 1, upto):
+        for line in blocks[n].text.split("\n"):
+            for name in (_name(line), _bare_name(line)):
+                first_seen.setdefault(name, n)
+    while upto > at + 1 and _is_first_heading(blocks[upto - 1], upto - 1, first_seen, title):
         upto -= 1
     return upto
 
 
-def _is_first_heading(block: Block, before: list[Block], title: str) -> bool:
+def _is_first_heading(block: Block, n: int, first_seen: dict[str, int], title: str) -> bool:
     first = block.text.split("\n")[0]
     if len(block.text) > 2 * _MAX_HEADING_CHARS or _ENDS_WITH_PAGE.search(first):
         return False
     if _FIRST_NUMBER.fullmatch(first) or (title and _name(first) == title):
         return True
-    own = set(_heading_names(block))
-    return any(
-        own & {_name(line), _bare_name(line)} for entry in before for line in entry.text.split("\n")
-    )
+    return any(first_seen.get(name, n) < n for name in _heading_names(block))
 
 
 def _is_entry(block: Block, n: int, last_seen: dict[str, int]) -> bool:

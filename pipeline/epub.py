@@ -31,7 +31,7 @@ class _Package:
     def __init__(self, data: bytes, max_bytes: int) -> None:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except DAMAGE as error:
+        except (*DAMAGE, OSError) as error:
             raise UnreadableError("epub_zip") from error
         self._left = max_bytes
         self.names = {info.filename: info for info in self._zip.infolist()}

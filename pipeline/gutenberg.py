@@ -62,6 +62,9 @@ _NOTICE_BEGIN = re.compile(r"\s*<<\s*THIS ELECTRONIC VERSION", re.IGNORECASE)
 _HEADER_LINES = 800
 """A header, small print included, is not longer."""
 _NOTICE_LINES = 30
+_LINE_CHARS = 200
+"""Markers are short; a hostile line is not."""
+_FACT_CHARS = 1000
 
 _CREDIT = re.compile(
     r"""\W*(?:
@@ -118,15 +121,19 @@ _SECTION_CHARS = 1500
 def find(lines: Sequence[str]) -> Found:
     """Find what is not the book in a file's lines; nothing in a file of another origin."""
     head = min(len(lines), _HEADER_LINES)
-    is_named = any(_HEADER.match(line) for line in lines[:60])
-    starts = [n for n in range(head) if "*" in lines[n] and _START.match(lines[n])]
-    ends = [n for n, line in enumerate(lines) if _may_end(line) and _END.match(line)]
+    is_named = any(_HEADER.match(line[:_LINE_CHARS]) for line in lines[:60])
+    starts = [n for n in range(head) if "*" in lines[n] and _START.match(lines[n][:_LINE_CHARS])]
+    ends = [n for n, line in enumerate(lines) if _may_end(line) and _END.match(line[:_LINE_CHARS])]
     if not (starts or ends or is_named):
         return Found(spans=[])
     # The last marker of the first header: the early ones were followed by "small print".
     starts = [n for n in starts if n <= min((end for end in ends if end > starts[0]), default=n)]
     begin = _behind(lines, starts[-1]) if starts else _header_end(lines, is_named=is_named)
-    prints = [n for n, line in enumerate(lines) if "***" in line and _SMALL_PRINT.match(line)]
+    prints = [
+        n
+        for n, line in enumerate(lines)
+        if "***" in line and _SMALL_PRINT.match(line[:_LINE_CHARS])
+    ]
     kept = _regions(lines, begin, sorted(ends + prints))
     spans: list[tuple[int, int, str]] = []
     at = 0
@@ -161,7 +168,9 @@ def _header_end(lines: Sequence[str], *, is_named: bool) -> int:
         return 0
     end = 0
     for n, line in enumerate(lines[:120]):
-        if _HEADER.match(line) or (end and n <= end + 6 and _FACT.match(line)):
+        if _HEADER.match(line[:_LINE_CHARS]) or (
+            end and n <= end + 6 and _FACT.match(line[:_FACT_CHARS])
+        ):
             end = n + 1
             while end < len(lines) and lines[end].strip():
                 end += 1
@@ -176,7 +185,11 @@ def _regions(lines: Sequence[str], begin: int, ends: list[int]) -> list[tuple[in
         regions.append((at, end))
         at = len(lines)
         for n in range(end, len(lines)):
-            if "*" in lines[n] and _START.match(lines[n]) and not _END.match(lines[n]):
+            if (
+                "*" in lines[n]
+                and _START.match(lines[n][:_LINE_CHARS])
+                and not _END.match(lines[n][:_LINE_CHARS])
+            ):
                 at = _behind(lines, n)
                 break
     return regions
@@ -186,7 +199,7 @@ def _notices(lines: Sequence[str], first: int, last: int) -> list[tuple[int, int
     """Find notices in double angle brackets, which stand between the works of a collection."""
     spans = []
     for n in range(first, last):
-        if lines[n].lstrip().startswith("<<") and _NOTICE_BEGIN.match(lines[n]):
+        if lines[n].lstrip().startswith("<<") and _NOTICE_BEGIN.match(lines[n][:_LINE_CHARS]):
             for end in range(n, min(n + _NOTICE_LINES, last)):
                 if ">>" in lines[end]:
                     spans.append((n, end + 1, "gutenberg"))
@@ -271,9 +284,9 @@ def _is_credit(text: str) -> bool:
 
 def _is_note(paragraphs: list[_Paragraph], number: int) -> bool:
     text = paragraphs[number].text
-    if _NOTE.match(text):
+    if _NOTE.match(text[:_LINE_CHARS]):
         return True
-    if _NOTE_HEADING.fullmatch(text) and number + 1 < len(paragraphs):
+    if len(text) < _LINE_CHARS and _NOTE_HEADING.fullmatch(text) and number + 1 < len(paragraphs):
         return _score(paragraphs[number + 1].text) >= 2
     return _score(text) >= 3
 
@@ -289,7 +302,7 @@ def _note_to_end(tail: list[_Paragraph], number: int) -> list[tuple[int, int, st
     """A note at the end runs to the end, unless another part of the book follows it."""
     last = tail[-1].last
     for paragraph in tail[number + 1 :]:
-        if paragraph.gap >= _WIDE_GAP and _BOOK_HEADING.match(paragraph.text):
+        if paragraph.gap >= _WIDE_GAP and _BOOK_HEADING.match(paragraph.text[:_LINE_CHARS]):
             last = paragraph.first
             break
     return [(tail[number].first, last, "notes")]
@@ -310,7 +323,7 @@ def _facts(header: Sequence[str]) -> dict[str, str]:
     facts: dict[str, str] = {}
     names = {"original publication": "date", "character set encoding": "encoding"}
     for n, line in enumerate(header):
-        if not (found := _FACT.match(line.strip())):
+        if not (found := _FACT.match(line.strip()[:_FACT_CHARS])):
             continue
         value = found[2]
         for more in header[n + 1 : n + 6]:
@@ -320,7 +333,7 @@ def _facts(header: Sequence[str]) -> dict[str, str]:
         facts.setdefault(names.get(found[1].lower(), found[1].lower()), value.strip())
     if "title" not in facts:
         text = " ".join(line.strip() for line in header[:4])
-        if found := _TITLE_LINE.match(text.split("  ")[0]):
+        if found := _TITLE_LINE.match(text.split("  ")[0][:_FACT_CHARS]):
             facts["title"] = found["title"]
             facts.setdefault("author", (found["author"] or "").strip())
     facts["language"] = language_code(facts.get("language", ""))

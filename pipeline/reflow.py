@@ -133,7 +133,7 @@ def _indented(group: list[str]) -> list[int]:
     if len(starts) + sum(1 for indent in indents if indent == left) + 1 < len(group):
         return []
     # In prose the lines at the margin go on, and the indented ones begin.
-    inside = [line for n, line in enumerate(group) if n and n not in set(starts)]
+    inside = [line for line, indent in zip(group[1:], indents[1:], strict=True) if indent == left]
     begins = [group[0], *(group[n] for n in starts)]
     is_prose = _lower_share([group[0], *inside]) >= 0.5 and _lower_share(begins) <= 0.2
     return starts if is_prose else []

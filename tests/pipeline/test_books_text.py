@@ -2,6 +2,7 @@
 
 import random
 import textwrap
+import time
 
 import pytest
 from hypothesis import given
@@ -215,12 +216,20 @@ def test_transcribers_marks_go(marked, clear):
 def test_page_numbers_and_running_heads_go_and_sentences_close_over_them():
     pages = [
         f"and so the story went on\n\n{number}\n\nTHE OLD MILL  {number}\n\nuntil the night"
-        for number in range(1, 9)
+        for number in range(3, 11)
     ]
     text = bookmarks.clear("\n".join(pages), Book())
     assert not any(char.isdigit() for char in text)
     assert "went on\nuntil" in text
     assert bookmarks.clear("In\n\n1903\n\nit ended.", Book()) == "In\n\n1903\n\nit ended."
+
+
+def test_numbers_of_chapters_and_poems_stay():
+    for form in ("Chapter {}", "{}", "Sonnet {}", "THE KEEPER {}"):
+        text = "\n\n".join(f"{form.format(n)}\n\n{VERSE}" for n in range(1, 12))
+        assert all(f"{form.format(n)}\n\n" in bookmarks.clear(text, Book()) for n in range(1, 12))
+    book = "\n\n".join(f"Chapter {n}\n\n{WRAPPED}" for n in (1, 2, 3, 4, 5, 7, 9))
+    assert out(book).count("Chapter") == 7
 
 
 CONTENTS = """\
@@ -304,3 +313,21 @@ def test_yaml_front_matter_gives_facts():
 def test_any_text_is_read(text):
     assert isinstance(out(text), str)
     assert isinstance(booktext.text(read_markdown(text)), str)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "[Illustration ", "[Footnote 1: [a\n", "_a ", "[[", "THE MILL 12\n", "1", "*", " ", "\t",
+        "> ",
+        "CONTENTS\n\n", "INDEX\n\n", "CONTENTS\n\nI. A 1\n\n", "   Abc\nabc\n", "after-\n", "[a](",
+        "*** START OF THE PROJECT GUTENBERG \n", "<<THIS ELECTRONIC VERSION\n",
+    ],
+)  # fmt: skip
+def test_hostile_repetition_takes_no_more_than_linear_time(part):
+    begin = time.process_time()
+    text = part * (20_000 // len(part))
+    out(text)
+    booktext.text(read_markdown(text))
+    # A quadratic step takes minutes at this size; the limit is for slow machines.
+    assert time.process_time() - begin < 10
