@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - it has no stubs
 
 from pipeline import formulas, wikitext
 from pipeline.inflate import gunzip, raw_chunks

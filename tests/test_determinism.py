@@ -92,7 +92,7 @@ def test_documents_do_not_depend_on_where_their_file_is_cut(tmp_path, make_dump,
             )
             inputs = {
                 "split": {field: getattr(split, field) for field in split.__slots__},
-                "section": {"kind": "wikipedia"},
+                "section": {"kind": "wikipedia", "sample": 1.0, "max_record_mb": 64},
             }
             part = Part(name=f"{name}-{number}", fingerprint="", inputs=inputs)
             extract(part, Output(url=str(tmp_path)))
