@@ -1,4 +1,4 @@
-"""Reader of kind `wikipedia`: MediaWiki XML dumps, plain, bz2, multistream bz2 or gz."""
+"""Reader of kind `wikipedia`: MediaWiki XML dumps (plain, bz2, multistream, gz) and HTML dumps."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
