@@ -23,8 +23,8 @@ class Source:
     name: str
     """Goes into document ids and shard names: lower case letters, digits, `-` and `_`."""
     kind: Literal["wikipedia", "dataset"]
-    """wikipedia: MediaWiki XML dumps, plain, gz or bz2, and Enterprise HTML dumps. dataset: Parquet,
-    JSONL or Arrow files read by Hugging Face `datasets`."""
+    """wikipedia: MediaWiki XML dumps, plain, gz or bz2, and Enterprise HTML dumps. dataset:
+    Parquet, JSONL or Arrow files read by Hugging Face `datasets`."""
     paths: tuple[str, ...]
     """Paths, URLs or patterns with `*`."""
     language: str = "en"

@@ -47,7 +47,7 @@ def cuts(url: str, form: str, chunks: Iterator[bytes], num_bytes: int) -> list[i
         return _group(starts, size=SPLIT_BYTES["bz2"]) if form == "bz2" else [0]
     for _ in chunks:
         pass
-    if form.startswith("html"):
+    if form.startswith(("html", "index")):
         return [0]
     raw_form.check_xml_end(url, num_bytes)
     return list(range(0, max(num_bytes, 1), SPLIT_BYTES["xml"])) if form == "xml" else [0]
@@ -68,6 +68,8 @@ def read(split: Split, section: dict[str, Any]) -> Iterator[Record]:
     Offsets are of the text decompressed and in UTF-8. In a bz2 dump they count from the beginning
     of the split, since nobody knows how much text lies before it.
     """
+    if split.form == "index":
+        return
     if split.form.startswith("html"):
         yield from wikihtml.read(split, section)
         return
