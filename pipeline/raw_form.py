@@ -5,12 +5,14 @@ by the worker that reads it.
 """
 
 import bz2
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 
 from corpus import storage
 from pipeline import multistream, utf16
 
+_INDEX = re.compile(rb"\d{1,15}:\d{1,12}:[^\n]{1,1000}\n(?:\d{1,15}:\d{1,12}:|\Z)")
 _CHUNK_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 16
 _BZ2_HEAD_BYTES = 1 << 20
@@ -44,7 +46,8 @@ def dump_form(url: str) -> str:
 
     Returns:
         bz2, gz or xml, with "-utf16" behind it for a dump in UTF-16; or, for an Enterprise HTML
-        dump, "html-tar.gz", "html-tar", "html-gz" or "html".
+        dump, "html-tar.gz", "html-tar", "html-gz" or "html". "index" is the list of pages beside a
+        multistream dump, which patterns match too: it holds no pages.
 
     Raises:
         ValueError: it is neither a MediaWiki XML dump nor an Enterprise HTML dump.
@@ -57,6 +60,8 @@ def dump_form(url: str) -> str:
     if form == "bz2" and not content:
         # Nothing to see before the first block is whole.
         raise _truncated(url, "bz2", f"no whole block in its {len(head):,} bytes")
+    if _INDEX.match(content):
+        return "index"
     if html := _html_form(form, content):
         return html
     if utf16.codec_of(content):

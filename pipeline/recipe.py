@@ -23,11 +23,12 @@ class Source:
     name: str
     """Goes into document ids and shard names: lower case letters, digits, `-` and `_`."""
     kind: Literal["wikipedia", "books", "warc", "dataset", "text"]
-    """wikipedia: MediaWiki XML dumps, plain, gz or bz2. books: text, Markdown, HTML, EPUB and TEI,
-    in folders, zip and tar archives; tables of sentences. warc: web archives such as CC-News, WARC
-    or ARC; the articles of their HTML pages. dataset: files whose rows are documents (JSONL, JSON,
-    CSV and TSV, plain, gz, zst or bz2; Parquet; Arrow), or any Hugging Face dataset made of such.
-    text: plain text, also gz, zst or bz2, in any usual encoding."""
+    """wikipedia: MediaWiki XML dumps, plain, gz or bz2, and Enterprise HTML dumps. books: text,
+    Markdown, HTML, EPUB and TEI, in folders, zip and tar archives; tables of sentences. warc: web
+    archives such as CC-News, WARC or ARC; the articles of their HTML pages. dataset: files whose
+    rows are documents (JSONL, JSON, CSV and TSV, plain, gz, zst or bz2; Parquet; Arrow), or any
+    Hugging Face dataset made of such. text: plain text, also gz, zst or bz2, in any usual
+    encoding."""
     paths: tuple[str, ...]
     """Paths, URLs or patterns with `*`; a folder stands for all files below it. kind dataset: also
     `hub:owner/name`, `hub:owner/name@revision:configuration:split` or `hub:folder:...` for what

@@ -71,7 +71,7 @@ def as_date(a: Arguments, *, skip: int = 0) -> str:
     if not given:
         return ""
     if found := _ISO.match(given[0]):
-        return written(*found.groups(), a)
+        return written(found[1], found[2], found[3], a)
     if not all(part.isdecimal() and part.isascii() for part in given):
         # {{birth date|May 3, 1990}}: a date already; {{date|17|janvier|1709}}: its words.
         is_words = len(given) > 1 and not given[0].isalpha() and len(given[0]) <= 2

@@ -5,17 +5,17 @@ class, and the lines that stay go through the same rules as those of wikitext.
 """
 
 import json
-import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - it has no stubs
 
 from pipeline import formulas, wikitext
 from pipeline.inflate import gunzip, raw_chunks
 from pipeline.records import Record, is_drawn
 from pipeline.split import Split
+from pipeline.tarstream import Lost, members
 from pipeline.wikilines import num_bytes, num_sentences, protect, text_of_lines
 from pipeline.wikinames import DISAMBIGUATION, DISAMBIGUATION_SUFFIXES
 from pipeline.wikipages import has_suffix, template_key
@@ -58,7 +58,13 @@ def read(split: Split, section: dict[str, Any]) -> Iterator[Record]:
     """
     limit = section["max_record_mb"] << 20
     seen = bytearray()
-    for member, chunks in _members(split):
+    for found in _members(split):
+        if isinstance(found, Lost):
+            yield Record(
+                key="", rejected="damaged_tar", offset=found.offset, num_raw_bytes=found.num_bytes
+            )
+            continue
+        member, chunks = found
         for offset, size, line in _lines(chunks, limit=limit):
             if line is None:
                 record = Record(key="", num_raw_bytes=size, rejected="record_too_large")
@@ -243,32 +249,13 @@ def _is_seen(seen: bytearray, number: int) -> bool:
     return was_seen
 
 
-class _Stream:
-    """What tarfile reads from: chunks as a file."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self.chunks = chunks
-        self.buffer = bytearray()
-
-    def read(self, size: int) -> bytes:
-        while len(self.buffer) < size and (chunk := next(self.chunks, None)) is not None:
-            self.buffer += chunk
-        taken = bytes(self.buffer[:size])
-        del self.buffer[:size]
-        return taken
-
-
-def _members(split: Split) -> Iterator[tuple[str, Iterator[bytes]]]:
+def _members(split: Split) -> Iterator[tuple[str, Iterator[bytes]] | Lost]:
     """Yield the members of an archive, or the one stream of a plain file."""
     chunks = gunzip(split.url) if split.form.endswith("gz") else raw_chunks(split.url)
-    if "tar" not in split.form:
+    if "tar" in split.form:
+        yield from members(chunks)
+    else:
         yield "", chunks
-        return
-    with tarfile.open(fileobj=_Stream(chunks), mode="r|") as archive:  # pyright: ignore
-        for member in archive:
-            file = archive.extractfile(member) if member.isfile() else None
-            if file is not None:
-                yield member.name, iter(lambda file=file: file.read(1 << 20), b"")
 
 
 def _lines(chunks: Iterable[bytes], *, limit: int) -> Iterator[tuple[int, int, bytes | None]]:

@@ -1,4 +1,4 @@
-"""Reader of kind `wikipedia`: MediaWiki XML dumps, plain, bz2, multistream bz2 or gz."""
+"""Reader of kind `wikipedia`: MediaWiki XML dumps (plain, bz2, multistream, gz) and HTML dumps."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -47,7 +47,7 @@ def cuts(url: str, form: str, chunks: Iterator[bytes], num_bytes: int) -> list[i
         return _group(starts, size=SPLIT_BYTES["bz2"]) if form == "bz2" else [0]
     for _ in chunks:
         pass
-    if form.startswith("html"):
+    if form.startswith(("html", "index")):
         return [0]
     raw_form.check_xml_end(url, num_bytes)
     return list(range(0, max(num_bytes, 1), SPLIT_BYTES["xml"])) if form == "xml" else [0]
@@ -68,6 +68,8 @@ def read(split: Split, section: dict[str, Any]) -> Iterator[Record]:
     Offsets are of the text decompressed and in UTF-8. In a bz2 dump they count from the beginning
     of the split, since nobody knows how much text lies before it.
     """
+    if split.form == "index":
+        return
     if split.form.startswith("html"):
         yield from wikihtml.read(split, section)
         return
@@ -75,15 +77,20 @@ def read(split: Split, section: dict[str, Any]) -> Iterator[Record]:
     hidden = info.hidden_prefixes()
     own, beyond = decompressed(split)
     begin = split.start if split.form == "xml" else 0
+    is_empty = True
     for page in dump.pages_in(
         own, beyond=beyond, siteinfo=info, max_page_bytes=section["max_record_mb"] << 20
     ):
+        is_empty = False
         if isinstance(page, dump.Page):
             yield page_record(page, section=section, info=info, hidden_prefixes=hidden, begin=begin)
             continue
         # A damaged stream lies in the compressed file.
         offset = page.offset + (0 if page.reason == "damaged_bz2" else begin)
         yield Record(key="", num_raw_bytes=page.num_bytes, rejected=page.reason, offset=offset)
+    if is_empty and split.start == 0 and split.is_last:
+        # A whole dump without a page, such as UTF-16 that has lost a byte, is not passed over.
+        yield Record(key="", num_raw_bytes=split.end, rejected="no_page")
 
 
 def _siteinfo(split: Split) -> Siteinfo:

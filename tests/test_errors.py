@@ -156,6 +156,22 @@ def test_a_truncated_dump(tmp_path, refused_dumps, make_dump, name):
             assert "download it again" in message
 
 
+def test_the_index_beside_a_multistream_dump_adds_nothing(tmp_path, make_dump, write_recipe):
+    make_dump(tmp_path / "toy-multistream.xml.bz2", num_articles=3, streams=3)
+    index = "".join(f"{600 + n // 2}:{n}:Article {n}: x\n" for n in range(1, 5))
+    (tmp_path / "toy-multistream-index.txt.bz2").write_bytes(bz2.compress(index.encode()))
+    keys = []
+    for pattern in ("toy-multistream*.bz2", "toy-multistream.xml.bz2"):
+        recipe, data = (
+            write_recipe(tmp_path / "r.toml", [tmp_path / pattern]),
+            tmp_path / f"of {len(keys)}",
+        )
+        assert main(["documents", "--recipe", str(recipe), "--data", str(data / "data")]) == 0
+        parts = data.glob("data/documents/*/*.parquet")
+        keys.append(sorted(key for part in parts for key in pq.read_table(part)["key"].to_pylist()))
+    assert keys[0] == keys[1] != []
+
+
 def test_the_end_of_a_dump_alone_is_not_refused(tmp_path, make_dump, write_recipe):
     # People cut streams out of a multistream dump with its index.
     xml = make_dump(tmp_path / "dump.xml", num_articles=3).read_bytes()

@@ -2,13 +2,16 @@
 
 import gzip
 import io
+import itertools
 import json
 import tarfile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corpus import storage
-from pipeline import wikihtml, wikipedia
+from pipeline import tarstream, wikihtml, wikipedia
 from pipeline.split import RawFile, cut
 
 SECTION = {"kind": "wikipedia", "sample": 1.0, "max_record_mb": 1}
@@ -140,6 +143,44 @@ def test_a_truncated_archive_is_refused(tmp_path):
     content = archive({"a_0.ndjson": line(1) * 50})
     with pytest.raises(ValueError, match="truncated gz"):
         read(tmp_path / "d.json.tar.gz", content[:-9])
+
+
+def test_damage_in_an_archive_costs_its_member(tmp_path):
+    plain = gzip.decompress(archive({f"a_{n}.ndjson": line(n) for n in range(4)}))
+    at = plain.index(b"a_2.ndjson")
+    found = read(tmp_path / "d.tar", plain[:at] + b"\xff" * 300 + plain[at + 300 :])
+    assert [r.rejected or r.key for r in found] == ["0", "1", "damaged_tar", "3"]
+    assert found[2].offset == at
+    assert at + found[2].num_raw_bytes == plain.index(b"a_3.ndjson")
+    found = read(tmp_path / "d.tar", plain[: at + 1000])
+    assert [r.rejected or r.key for r in found] == ["0", "1", "bad_json", "damaged_tar"]
+
+
+@given(
+    sizes=st.lists(st.integers(0, 2000), max_size=4),
+    cuts=st.lists(st.integers(1, 700), min_size=1, max_size=3),
+    kind=st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
+)
+def test_an_archive_is_read_as_the_standard_library_reads_it(sizes, cuts, kind):
+    buffer = io.BytesIO()
+    contents = {f"m\u00e9mber {n}": bytes([n + 1]) * size for n, size in enumerate(sizes)}
+    with tarfile.open(fileobj=buffer, mode="w", format=kind) as tar:
+        for name, content in contents.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+        tar.addfile(tarfile.TarInfo("empty"))
+    whole = buffer.getvalue()
+    chunks, at = [], 0
+    for size in itertools.cycle(cuts):
+        if at >= len(whole):
+            break
+        chunks.append(whole[at : at + size])
+        at += size
+    got = [(name, b"".join(content)) for name, content in tarstream.members(chunks)]  # type: ignore
+    assert [content for _, content in got] == [*contents.values(), b""]
+    if kind != tarfile.PAX_FORMAT:  # there the name stands in a header of its own
+        assert [name for name, _ in got] == [*contents, "empty"]
 
 
 @pytest.mark.parametrize("html", ["", "<", "<p>", "&#0;<p>\ud800</p>", "<div>" * 5000 + "deep"])
