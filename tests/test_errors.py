@@ -272,7 +272,7 @@ CHANGES = {
     "a tiny row": ("row_lengths = [64]", "row_lengths = [4]", "between 8 and 65536"),
     "an unknown rule": ('preset = "wiki"', 'preset = "wiki", min_word = 3', "min_word"),
     "an unknown preset": ('preset = "wiki"', 'preset = "wiky"', "wiky"),
-    "an unknown kind": ('kind = "wikipedia"', 'kind = "wikipaedia"', "'wikipedia', 'dataset'"),
+    "an unknown kind": ('kind = "wikipedia"', 'kind = "wikipaedia"', "'wikipedia', 'books'"),
     "a missing key": ('kind = "wikipedia"', "", "the key 'kind' is missing"),
     "no source": ("[[source]]", "[[sources]]", "did you mean 'source'?"),
     "a name with blanks": ('name = "test"', 'name = "my test"', "'my test'"),

@@ -371,7 +371,13 @@ def test_ctrl_c_leaves_a_part_that_the_next_call_goes_on_with(server, tmp_path):
     server.files["/a.bin"] = BYTES
     server.slow_seconds = 0.05
     arguments = [sys.executable, "-m", "corpus", "fetch", f"{server.url}/a.bin", "--to", tmp_path]
-    running = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        arguments,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Where the tests themselves were started to ignore Ctrl-C, a child would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     part = tmp_path / "a.bin.part"
     while not part.exists() or part.stat().st_size < 1 << 19:
         time.sleep(0.01)
