@@ -206,7 +206,7 @@ def sounds(a: Arguments) -> str:
         if not phones and part.lower() in _SOUND_WORDS:
             before += _SOUND_WORDS[part.lower()]
         elif not part.lower().endswith((".ogg", ".oga", ".wav", ".mp3")):
-            phones.append(" " if part == "_" else part)
+            phones.append(part.replace("_", " "))
     return f"{before if a.is_english() else ''}/{''.join(phones).strip()}/" if phones else ""
 
 

@@ -40,6 +40,7 @@ _HOLE_END = re.compile(
 
 # "-{zh-hans:软件; zh-hant:軟體}-": wikis of two scripts choose the reader's, we take the first.
 _VARIANTS = re.compile(r"-\{(?:[A-Za-z;-]{0,12}\|)?([^{}]{0,500})\}-")
+_BRACKET_ONLY = re.compile(r"\([^()]{1,12}\)\Z")  # of an item whose template was dropped
 _ADDRESS_ONLY = re.compile(r"(?:https?://|www\.)\S+\Z")
 
 # What a removed template or citation leaves behind.
@@ -122,6 +123,8 @@ def text_of_lines(lines: str) -> tuple[str, int]:
         content = clean_line(content)
         if not _HAS_WORD.search(content) or _ADDRESS_ONLY.match(content):
             continue
+        if is_item and _BRACKET_ONLY.match(content):
+            continue
         if is_item != in_list:
             close()
         in_list = is_item
@@ -191,8 +194,14 @@ def _repair_once(line: str) -> str:
 
 
 def _apostrophes(found: re.Match[str]) -> str:
-    """Two are italic, three bold, five both; of four, and of more than five, some are letters."""
+    """Two are italic, three bold, five both; of four, and of more than five, some are letters.
+
+    Four or six that stand alone are the marks around a dropped template: "''{{AIA}}'' (UK)".
+    """
     length = len(found.group())
+    before, behind = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    if length in (4, 6) and not before.strip() and not behind.strip():
+        return ""
     return "'" * (1 if length == 4 else max(0, length - 5))
 
 

@@ -54,6 +54,8 @@ def text(markup: str, **options: object) -> str:
         ("He was born ({{unknown}}; {{lang|fr|Jean}}) at {{unknown}}, Alabama .", "He was born (Jean) at Alabama."),
         ("A length of {{unknown}}. It ({{unknown}} years ago) is so (${{inflation|US|5}} today).", "A length. It is so."),
         ("It ({{unknown}}) is ( , ) {{unknown}} here.", "It is here."),
+        ("* ''{{unknown}}'' (UK)\n* '''{{unknown}}''' or ''b''", "or b"),
+        ("Algae ({{IPAc-en|ˈ|æ|l|i|,_|ˈ|æ|ɡ|i}}) are.", "Algae (/ˈæli, ˈæɡi/) are."),
         ("Stray }} and ]] and |} here.", "Stray and and |} here."),
         ("<gallery>\nA.jpg|x\n</gallery><poem>Roses\nred</poem>", "Roses red"),
         ("{{PAGENAME}} is.", "Toy page is."),
