@@ -1,6 +1,7 @@
 """Reader of kind `wikipedia`: MediaWiki XML dumps (plain, bz2, multistream, gz) and HTML dumps."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pipeline import dump, raw_form, siteinfo, wikihtml, wikitext
@@ -78,12 +79,19 @@ def read(split: Split, section: dict[str, Any]) -> Iterator[Record]:
     own, beyond = decompressed(split)
     begin = split.start if split.form == "xml" else 0
     is_empty = True
+    seen: set[int] = set()
     for page in dump.pages_in(
         own, beyond=beyond, siteinfo=info, max_page_bytes=section["max_record_mb"] << 20
     ):
         is_empty = False
         if isinstance(page, dump.Page):
-            yield page_record(page, section=section, info=info, hidden_prefixes=hidden, begin=begin)
+            record = page_record(
+                page, section=section, info=info, hidden_prefixes=hidden, begin=begin
+            )
+            if page.id in seen and not record.skipped:
+                record = replace(record, text="", removed=(), counts=(), rejected="duplicate_id")
+            seen.add(page.id)
+            yield record
             continue
         # A damaged stream lies in the compressed file.
         offset = page.offset + (0 if page.reason == "damaged_bz2" else begin)

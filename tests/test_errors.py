@@ -70,13 +70,15 @@ def test_a_page_that_cannot_be_read_costs_only_itself_and_is_shown(tmp_path, wri
         "<page><title>Bad</title><ns>0</ns><id>9</id><revision><text>y & z</text></revision></page>"
     )
     path = tmp_path / "dump.xml"
-    path.write_text(f"<mediawiki>\n{bad}{good}<page><title>C</title>\n{bad}</mediawiki>\n")
+    again = good.partition("\n")[0]
+    path.write_text(f"<mediawiki>\n{bad}{good}<page><title>C</title>\n{bad}{again}</mediawiki>\n")
     recipe = write_recipe(tmp_path / "recipe.toml", [path])
     assert main(["measures", "--recipe", str(recipe), "--data", str(tmp_path / "data")]) == 0
     made = capsys.readouterr().out
     assert main(["report", "--recipe", str(recipe), "--data", str(tmp_path / "data")]) == 0
     for shown in (made, capsys.readouterr().out):
         assert "rejected: bad_xml" in shown
+        assert "rejected: duplicate_id" in shown
         (unclosed,) = [line for line in shown.splitlines() if line.startswith("unclosed_page")]
         assert unclosed.split()[1:] == [
             f"{path.read_text().index('<page><title>C'):,}",

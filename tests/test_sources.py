@@ -8,6 +8,7 @@ import pytest
 import zstandard
 
 from corpus import sets
+from pipeline import recipe
 
 SENTENCE = "The {} stood by the river, and nobody in the village knew since when."
 RECIPE = """
@@ -152,3 +153,9 @@ def test_a_missing_column_stops_before_anything_is_written(raw, command, tmp_pat
     assert done.returncode == 2
     assert "no column 'text'; it has id, head, body, meta, meta.url" in done.stderr
     assert not (tmp_path / "data/documents").exists()
+
+
+@pytest.mark.parametrize("path", sorted(recipe.SHIPPED.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_recipe_loads(path):
+    made = recipe.load(path.stem, variables={"DUMP": "a.xml.bz2"})
+    assert made.name == path.stem
