@@ -59,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with end_cleanly():
             return _report(options, rest) if options.command == "report" else _run(options, rest)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as in `report | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError, *storage.client_errors()) as error:
         print(f"error: {error}", file=sys.stderr)
         if os.environ.get("GRISTMILL_DEBUG"):

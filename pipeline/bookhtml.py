@@ -38,7 +38,11 @@ _LINE_CLASS = re.compile(r"(?:^|\s)(?:verse|line|l|i\d{1,2}|v\d?)(?:\s|$)")
 _STANZA = re.compile(r"stanza|poem|poetry|verse|(?:^|\s)lg")
 _NOTE_LINK = re.compile(r"\s*[\[({]?\s*(?:[0-9]{1,4}|[A-Za-z]|[*†‡§]{1,3}|\d+[a-z])\s*[\])}]?\s*")
 _NOTE_TARGET = re.compile(r"#.*(?:note|fn|ft|foot|fu(?:ss|ß)|cit|ref|anchor)", re.IGNORECASE)
-_MEDIA = re.compile(r"\.(?:midi?|mp3|ogg|wav|mxl|ly|png|jpe?g|gif|svg)$", re.IGNORECASE)
+_MEDIA = re.compile(r"\.(?:midi?|mp3|ogg|wav|mxl|ly)$", re.IGNORECASE)
+_PICTURE = re.compile(r"\.(?:png|jpe?g|gif|svg)$", re.IGNORECASE)
+_PICTURE_WORDS = re.compile(
+    r"\s*(?:[\[(].*|.*\b(?:illustration|image|enlarge|larger|full[ -]size)\b.*)?\s*", re.I | re.S
+)
 _HIDDEN_RULE = re.compile(r"(?:^|\})\s*([a-z]*\.[\w-]+)\s*\{[^{}]*display\s*:\s*none", re.I)
 _MEDIA_RULE = re.compile(r"@[a-z-]+[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}|/\*.*?\*/|<!--|-->", re.S)
 _EPUB_TYPE = "{http://www.idpf.org/2007/ops}type"
@@ -155,7 +159,9 @@ def _is_note_link(element: Any) -> bool:
     Or to a recording: what such links say ("midi", "Listen") is not the book's either.
     """
     href = element.get("href") or ""
-    if _MEDIA.search(href):
+    if _PICTURE.search(href) and not _PICTURE_WORDS.fullmatch(full_text(element)):
+        return False  # a word of the sentence
+    if _MEDIA.search(href) or _PICTURE.search(href):
         return len(full_text(element)) <= _MAX_SHORT_CHARS
     if "#" not in href or not (text := full_text(element)[:32].strip()):
         return False

@@ -22,6 +22,8 @@ SPLIT_BYTES = 64 << 20
 _HEAD_BYTES = 1 << 20
 _NUM_TELLING = 100
 """So many rows without a column tell that the file has none of that name."""
+_NUM_BAD = 10
+"""So many lines without one JSON object are another format; fewer may be damage."""
 _ENDINGS = {
     "jsonl": (".jsonl", ".ndjson", ".json"),
     "csv": (".csv",),
@@ -132,6 +134,11 @@ def check(url: str, form: str, section: Mapping[str, Any]) -> None:
 def _check_objects(url: str, found: list[Line], columns: Mapping[str, str]) -> None:
     """Objects may leave a column out, so it must be missing from many to be a mistake."""
     objects = [row for line in found if (row := json_rows.loads(line.data)[0])]
+    if not objects and len(found) >= _NUM_BAD:
+        raise ValueError(
+            f"{url}: no JSON object in its first {len(found):,} lines; kind `dataset` reads one a "
+            "line, or an array of them"
+        )
     seen = dict.fromkeys(name for row in objects for name in json_rows.names(row))
     for role, column in columns.items():
         is_telling = role in ("text", "key") or len(objects) >= _NUM_TELLING

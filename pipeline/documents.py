@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from corpus import identity, schemas, sets, storage
@@ -49,7 +50,7 @@ def stage(recipe: Recipe, files: Sequence[RawFile]) -> Stage:
                 work=extract,
             )
         ],
-        facts=_facts,
+        facts=partial(_facts, kinds={source.name: source.kind for source in recipe.source}),
         num_bytes=plan.sum_bytes(files),
     )
 
@@ -75,14 +76,14 @@ def _plan(
     return parts
 
 
-def _facts(receipts: list[Receipt], url: str) -> dict[str, Any]:
+def _facts(receipts: list[Receipt], url: str, *, kinds: dict[str, str]) -> dict[str, Any]:
     """Assert conservation and that ids are unique."""
     for receipt in receipts:
         counts = receipt.counts
         skipped = sum(n for name, n in counts.items() if name.startswith("num_skipped_"))
         rejected = sum(n for name, n in counts.items() if name.startswith("num_rejected_"))
         assert counts["num_records"] == counts["num_documents"] + skipped + rejected, receipt.name
-    _refuse_collisions(receipts, url)
+    _refuse_collisions(receipts, url, kinds=kinds)
     num_timeouts = sum(receipt.counts.get("num_rejected_timeout", 0) for receipt in receipts)
     if not num_timeouts:
         return {}
@@ -92,7 +93,15 @@ def _facts(receipts: list[Receipt], url: str) -> dict[str, Any]:
     }
 
 
-def _refuse_collisions(receipts: list[Receipt], url: str) -> None:
+_SAME_KEY = {
+    "wikipedia": "name one dump of each wiki, and give each wiki a source of its own",
+    "dataset": "the values of the key column must be unique: leave `key` out of `columns` (a row "
+    "is then named by its place), or drop one of the files",
+}
+"""Kind of source -> what to do about a key that stands there twice."""
+
+
+def _refuse_collisions(receipts: list[Receipt], url: str, *, kinds: dict[str, str]) -> None:
     ids = [
         pq.read_table(_Bytes(storage.join(url, receipt.file())).open(), columns=["id"])
         for receipt in receipts
@@ -103,19 +112,30 @@ def _refuse_collisions(receipts: list[Receipt], url: str) -> None:
     twins = column[1:][column[1:] == column[:-1]]
     if not len(twins):
         return
-    named = []
+    named: list[tuple[str, str, str]] = []
     for receipt in receipts:
         table = pq.read_table(
-            _Bytes(storage.join(url, receipt.file())).open(), columns=["id", "source", "key"]
+            _Bytes(storage.join(url, receipt.file())).open(),
+            columns=["id", "source", "key", "title"],
         )
-        rows = np.flatnonzero(table["id"].to_numpy() == twins[0])
         named.extend(
-            f"{table['source'][int(row)]} {table['key'][int(row)]} ({receipt.name})" for row in rows
+            (row["source"], row["key"], row["title"])
+            for row in table.filter(
+                pc.equal(table["id"], pa.scalar(twins[0], pa.uint64()))
+            ).to_pylist()
         )
+    (source, key, _), (other_source, other_key, _) = named[:2]
+    if (source, key) != (other_source, other_key):
+        raise ValueError(
+            f"{source} {key} and {other_source} {other_key} have the same id "
+            f"{identity.show_id(int(twins[0]))} by chance: rename one of the two sources"
+        )
+    titles = " and ".join(repr(title) for _, _, title in named if title)
+    more = f" (and {len(twins) - 1:,} more keys do)" if len(twins) > 1 else ""
+    cure = _SAME_KEY.get(kinds[source], "leave out one of the files")
     raise ValueError(
-        f"two documents have the id {identity.show_id(int(twins[0]))}: {' and '.join(named)}; "
-        "the same page stands in two raw files of one source (two dumps of one wiki?): give the "
-        "second dump a source name of its own, or drop one file"
+        f"source {source!r}: the key {key!r} stands there twice{more}"
+        f"{f', for {titles}' if titles else ''}: {cure}"
     )
 
 

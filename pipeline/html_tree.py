@@ -122,6 +122,10 @@ def drop_textless(root: HtmlElement) -> None:
     for element in list(root.iter("script")):
         if element.get("type") != JSON_LD:
             drop(element)
+    for element in root.iter("div", "p", "section"):
+        # An empty block parts two lines; without it their words would touch.
+        if element.tail and not len(element) and not (element.text or "").strip():
+            element.tail = f" {element.tail.lstrip()}"
     for element in list(root.iter("br")):
         before = element.getprevious()
         if before is not None and before.tag == "br" and not (before.tail or "").strip():

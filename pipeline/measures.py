@@ -111,9 +111,15 @@ def _plan(receipts: Receipts, *, inputs: list[dict[str, Any]], content: list[obj
 def open_parquet(url: str) -> pq.ParquetFile:
     """Open a Parquet file where it lies."""
     local = storage.local_path(url)
-    if local is not None:
-        return pq.ParquetFile(str(local), memory_map=True)
-    return pq.ParquetFile(pa.BufferReader(storage.read_bytes(url)))
+    try:
+        if local is not None:
+            return pq.ParquetFile(str(local), memory_map=True)
+        return pq.ParquetFile(pa.BufferReader(storage.read_bytes(url)))
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"{url}: damaged: {error}; `python -m corpus verify` names all that is in its set; "
+            "remove the set's manifest.json, and the next run makes the damaged parts again"
+        ) from error
 
 
 def batches(url: str, columns: list[str], *, num_rows: int) -> Iterator[pa.RecordBatch]:

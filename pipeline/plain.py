@@ -25,6 +25,11 @@ _BOMS = {
     b"\xff\xfe": "utf-16-le",
     b"\xfe\xff": "utf-16-be",
 }
+_OTHERS = {
+    "books": (".htm", ".html", ".xhtml", ".xml", ".epub"),
+    "dataset": (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow"),
+}
+"""Kind of source -> endings of files that are text to look at, and would bring their markup."""
 _CONTROLS = dict.fromkeys((*range(8), *range(14, 27), *range(28, 32), 127))
 _MAX_CONTROLS = 0.01
 """Share of control characters that no text has."""
@@ -70,8 +75,18 @@ def form(url: str) -> str:
     """Return how a file is packed: plain, gz, bz2 or zst; or utf16 where its lines are not bytes.
 
     Raises:
-        ValueError: never; a file that is no text is a row of the rejects.
+        ValueError: by its name the file is of another kind. One that is no text is a row of the
+            rejects.
     """
+    name = url.lower()
+    for packing in packed.PACKINGS:
+        name = name.removesuffix(f".{packing}")
+    for kind, endings in _OTHERS.items():
+        if name.endswith(endings):
+            raise ValueError(
+                f"{url}: kind `text` would take its markup as text; read it with kind `{kind}`, or "
+                "name the text files by a pattern such as raw/*.txt"
+            )
     head = storage.read_bytes(url, start=0, end=_HEAD_BYTES)
     form = packed.packing(head)
     if form == "plain" and bom(head)[0].startswith(("utf-16", "utf-32")):

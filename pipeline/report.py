@@ -1,6 +1,7 @@
 """Tables for people: what came in, what was kept, and why the rest was not."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,36 +15,57 @@ _NUM_REJECTS_SHOWN = 10
 
 
 def documents_table(manifest: Manifest) -> str:
-    """Return what became of the records of the raw files."""
-    counts = manifest.counts
-    rows = [["documents", "records", "bytes"]]
-    rows.append(["in", _n(counts, "num_records"), _n(counts, "num_raw_bytes")])
-    for kind, label in (("num_skipped_", "skipped"), ("num_rejected_", "rejected")):
+    """Return what became of the records of the raw files, source by source."""
+    rows = [["source", "documents", "records", "bytes"]]
+    notes: list[str] = []
+    for source, counts in _by_source(manifest).items():
+        rows += [[source, *row] for row in _document_rows(counts)]
+        notes += _document_notes(source, counts)
+    return "\n".join([aligned(rows), *notes])
+
+
+def _by_source(manifest: Manifest) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = {}
+    for part in manifest.parts:
+        found.setdefault(part.facts["source"], Counter()).update(part.counts)
+    return dict(sorted(found.items()))
+
+
+def _document_rows(counts: Mapping[str, int]) -> list[list[str]]:
+    rows = [["in", _n(counts, "num_records"), _n(counts, "num_raw_bytes")]]
+    for prefix, label in (("num_skipped_", "skipped"), ("num_rejected_", "rejected")):
         rows.extend(
-            [f"  {label}: {name.removeprefix(kind)}", f"{number:,}", ""]
-            for name, number in counts.items()
-            if name.startswith(kind)
+            [f"  {label}: {name.removeprefix(prefix)}", f"{number:,}", ""]
+            for name, number in sorted(counts.items())
+            if name.startswith(prefix)
         )
     rows.append(["out", _n(counts, "num_documents"), _n(counts, "num_bytes")])
-    removed = {
-        name.removeprefix("removed_").removesuffix("_bytes"): number
-        for name, number in counts.items()
-        if name.startswith("removed_")
-    }
+    removed = {name: number for name, number in counts.items() if name.startswith("removed_")}
     rows.extend(
-        [f"  removed: {kind}", "", f"{number:,}"]
-        for kind, number in sorted(removed.items(), key=lambda entry: -entry[1])
+        [f"  removed: {name.removeprefix('removed_').removesuffix('_bytes')}", "", f"{number:,}"]
+        for name, number in sorted(removed.items(), key=lambda entry: (-entry[1], entry[0]))
         if number
     )
-    table = aligned(rows)
-    if not counts.get("num_inline_templates"):
-        return table
-    holes, sentences = counts["num_holes"], max(1, counts["num_sentences"])
-    before = counts["num_inline_templates"]
-    return (
-        f"{table}\nholes per 1,000 sentences (a template or formula lost in a line of prose): "
-        f"{1000 * before / sentences:.2f} if all were dropped, {1000 * holes / sentences:.2f} here"
-    )
+    return rows
+
+
+def _document_notes(source: str, counts: Mapping[str, int]) -> Iterator[str]:
+    if not counts["num_documents"]:
+        yield f"{source}: no document; are these files what its kind reads?"
+    if counts["num_inline_templates"]:
+        sentences = max(1, counts["num_sentences"])
+        yield (
+            f"{source}: holes per 1,000 sentences (a template or formula lost in a line of prose): "
+            f"{1000 * counts['num_inline_templates'] / sentences:.2f} if all were dropped, "
+            f"{1000 * counts['num_holes'] / sentences:.2f} here"
+        )
+    replaced = [
+        f"{number:,} {name.removeprefix('num_replaced_')}"
+        for name, number in sorted(counts.items())
+        if name.startswith("num_replaced_") and number
+    ]
+    if replaced:
+        yield f"{source}: replaced: {', '.join(replaced)}"
 
 
 def rejects_table(manifest: Manifest, url: str, paths: Mapping[str, str]) -> str:

@@ -72,7 +72,8 @@ def form(url: str) -> str:
         return "warc"
     raise ValueError(
         f"{url}: no record of a WARC or ARC file near its beginning; kind `warc` reads .warc, "
-        ".warc.gz, .warc.zst, .arc and .arc.gz files"
+        ".warc.gz, .warc.zst, .arc and .arc.gz files; of a folder with other files, name a pattern "
+        "such as raw/*.warc.gz"
     )
 
 
@@ -109,13 +110,13 @@ def read(split: Split, section: dict[str, Any]) -> Iterator[Record]:
         "pipeline.article:extract", timeout_seconds=TIMEOUT_SECONDS, max_bytes=MEMORY_BYTES
     )
     for archived in found:
-        yield _record(archived, section=section, seen=seen, watchdog=watchdog)
+        yield _record(archived, file=split.sha256, section=section, seen=seen, watchdog=watchdog)
 
 
 def _record(
-    archived: Archived, *, section: dict[str, Any], seen: set[str], watchdog: Watchdog
+    archived: Archived, *, file: str, section: dict[str, Any], seen: set[str], watchdog: Watchdog
 ) -> Record:
-    key = _key(archived)
+    key = _key(archived, file=file)
 
     def record(**fields: Any) -> Record:
         return Record(key=key, num_raw_bytes=archived.num_bytes, offset=archived.offset, **fields)
@@ -173,13 +174,18 @@ def _record(
     )
 
 
-def _key(archived: Archived) -> str:
-    """Return the record's id, or a digest of address and time where the format has none."""
+def _key(archived: Archived, *, file: str) -> str:
+    """Return the record's id, or a digest of address and time where the format has none.
+
+    With its file's digest: one crawl may lie there in two archives, and its pages are then exact
+    duplicates, which `fates` knows what to do with.
+    """
     own = archived.headers.get("warc-record-id", "").strip("<> ")
     url, date = (archived.headers.get(name, "") for name in ("warc-target-uri", "warc-date"))
     if own or not url:
-        return own
-    return hashlib.sha256(f"{url}\0{date}".encode()).hexdigest()[:32]
+        return f"{own} {file[:16]}" if own else ""
+    own = hashlib.sha256(f"{url}\0{date}".encode()).hexdigest()[:32]
+    return f"{own} {file[:16]}"
 
 
 def _day(archived: Archived) -> str:

@@ -254,8 +254,10 @@ def test_the_same_page_in_two_files(tmp_path, refused, make_dump, write_recipe):
     dumps = [make_dump(tmp_path / f"{n}.xml", num_articles=n) for n in (3, 4)]
     data = tmp_path / "data"
     message = refused("documents", write_recipe(tmp_path / "recipe.toml", dumps), data)
-    assert "the same page stands in two raw files of one source" in message
-    assert "source name of its own" in message
+    assert message.startswith("source 'wiki': the key '")
+    assert "stands there twice (and " in message
+    assert "'Article " in message
+    assert "give each wiki a source of its own" in message
     assert not list(data.glob("*/*/manifest.json"))
     assert not (data / "corpora").exists()
 

@@ -367,3 +367,9 @@ def test_a_column_of_metadata_may_be_missing_from_some_rows(tmp_path):
         read(write(tmp_path / "b.jsonl", data), columns={"text": "text", "title": "titel"})
     with pytest.raises(ValueError, match="UTF-16"):
         read(write(tmp_path / "c.jsonl", data.decode().encode("utf-16")))
+
+
+def test_a_file_of_another_format_is_refused_before_anything_is_written(tmp_path):
+    path = write(tmp_path / "junk.jsonl", b"not json\n" * 20)
+    with pytest.raises(ValueError, match=r"junk\.jsonl: no JSON object in its first 20 lines"):
+        read(path)
