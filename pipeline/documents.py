@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from corpus import identity, schemas, sets, storage
@@ -120,9 +119,7 @@ def _refuse_collisions(receipts: list[Receipt], url: str, *, kinds: dict[str, st
         )
         named.extend(
             (row["source"], row["key"], row["title"])
-            for row in table.filter(
-                pc.equal(table["id"], pa.scalar(twins[0], pa.uint64()))
-            ).to_pylist()
+            for row in table.filter(pa.array(table["id"].to_numpy() == twins[0])).to_pylist()
         )
     (source, key, _), (other_source, other_key, _) = named[:2]
     if (source, key) != (other_source, other_key):
