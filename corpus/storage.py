@@ -238,12 +238,24 @@ def glob(pattern: str) -> list[str]:
     """Return the sorted files that match a path or URL pattern."""
     fs, path = split(pattern)
     local = local_path(pattern)
-    if local is not None and not any(mark in pattern for mark in "*?["):
-        return [pattern] if local.is_file() else []
+    if not _is_pattern(pattern):
+        with _reaching(pattern):
+            is_file = local.is_file() if local is not None else fs.isfile(path)
+        return [pattern] if is_file else []
     with _reaching(pattern):
         found = [str(entry) for entry in fs.glob(path) if fs.isfile(entry)]
     scheme = pattern.split("://", 1)[0] + "://" if "://" in pattern else ""
-    return sorted(scheme + entry if scheme else entry for entry in found)
+    # Of a web server fsspec gives whole URLs, of other stores what stands behind the scheme.
+    return sorted(entry if entry.startswith(scheme) else scheme + entry for entry in found)
+
+
+def _is_pattern(url: str) -> bool:
+    """Tell whether a path or URL is a pattern; in a web address "?" begins a query."""
+    return any(mark in url for mark in ("*" if _is_web(url) else "*?["))
+
+
+def _is_web(url: str) -> bool:
+    return url.startswith(("http://", "https://"))
 
 
 def files(pattern: str) -> list[str]:
@@ -252,7 +264,8 @@ def files(pattern: str) -> list[str]:
     Of a folder, names that begin with a dot are left out, and what lies in folders named so.
     """
     found = glob(pattern)
-    if found or any(mark in pattern for mark in "*?["):
+    # A web server has no folders, only pages that look like some.
+    if found or _is_pattern(pattern) or _is_web(pattern):
         return found
     below = glob(join(pattern, "**"))
     start = len(pattern.rstrip("/"))

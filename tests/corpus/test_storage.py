@@ -1,5 +1,8 @@
 """A file is whole or absent, locally and by URL."""
 
+import http.server
+import threading
+
 import pytest
 
 from corpus import storage
@@ -45,7 +48,7 @@ def test_every_kind_of_storage_does_the_same(base, tmp_path):
     assert [name.rsplit("/", 1)[1] for name in found] == ["one.bin", "two.bin"]
     assert storage.read_bytes(found[1]) == b"0123456789"
     assert storage.files(folder) == found, "without what begins with a dot"
-    assert storage.files(one) == [found[0]]
+    assert storage.files(one) == [one]
     assert storage.files(storage.join(folder, "absent")) == []
     assert storage.names(storage.join(folder, "absent")) == []
     storage.remove(storage.join(folder, "sub"))
@@ -55,3 +58,45 @@ def test_every_kind_of_storage_does_the_same(base, tmp_path):
 def test_an_unknown_scheme_names_the_cure():
     with pytest.raises(ValueError, match="cannot open this kind of storage"):
         storage.read_bytes("nosuch://bucket/file")
+
+
+class _Ranges(http.server.BaseHTTPRequestHandler):
+    content = bytes(range(256)) * 4096
+
+    def do_HEAD(self):
+        self._answer(self.content)
+
+    def do_GET(self):
+        first, _, last = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        self._answer(self.content[int(first) : int(last) + 1 if last else None], begin=int(first))
+
+    def _answer(self, data: bytes, *, begin: int = 0):
+        if "absent" in self.path:
+            self.send_error(404)
+            return
+        self.send_response(206 if "Range" in self.headers else 200)
+        total = len(self.content)
+        self.send_header("Content-Range", f"bytes {begin}-{begin + len(data) - 1}/{total}")
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Accept-Ranges", "bytes")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(data)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_file_on_a_web_server_is_read_by_its_address():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Ranges) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"http://127.0.0.1:{server.server_port}"
+        url = f"{place}/dump.xml?version=3"
+        assert storage.files(url) == [url]
+        assert storage.files(f"{place}/absent") == []
+        assert storage.size(url) == len(_Ranges.content)
+        assert storage.read_bytes(url, start=300, end=303) == bytes([44, 45, 46])
+        with storage.open_read(url) as file:
+            file.seek(1 << 19)
+            assert file.read() == _Ranges.content[1 << 19 :]
+        server.shutdown()
