@@ -199,9 +199,12 @@ def _apostrophes(found: re.Match[str]) -> str:
     Four or six that stand alone are the marks around a dropped template: "''{{AIA}}'' (UK)".
     """
     length = len(found.group())
-    before, behind = found.string[: found.start()][-1:], found.string[found.end() :][:1]
-    if length in (4, 6) and not before.strip() and not behind.strip():
-        return ""
+    if length in (4, 6):
+        # One character on each side: a slice of all that lies before would cost quadratic time.
+        start, end = found.span()
+        around = found.string[max(0, start - 1) : start] + found.string[end : end + 1]
+        if not around.strip():
+            return ""
     return "'" * (1 if length == 4 else max(0, length - 5))
 
 
