@@ -40,12 +40,16 @@ REJECTS = pa.schema(
     ]
 )
 
-# One row per pair with Jaccard similarity >= 0.7, a < b, sorted by (a, b).
+# One row per pair, sorted by (a, b). exact and near: two documents of this corpus, a < b, with
+# Jaccard similarity >= 0.7. earlier_exact and earlier_near: a is a document of `corpus`, an earlier
+# one. contamination: a is an example of `corpus`, a file to evaluate on; num_common of its
+# num_union 13-grams stand in b.
 MATCHES = pa.schema(
     [
         pa.field("a", ID, nullable=False),
         pa.field("b", ID, nullable=False),
-        pa.field("kind", pa.string(), nullable=False),  # exact | near
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("corpus", pa.string(), nullable=False),  # where a is from; empty: this corpus
         pa.field("num_common", pa.int64(), nullable=False),  # shingles in both
         pa.field("num_union", pa.int64(), nullable=False),  # shingles in either
     ]
@@ -58,7 +62,9 @@ FATES = pa.schema(
         pa.field("source", pa.string(), nullable=False),
         pa.field("subset", pa.string()),  # train | held_out; null when dropped
         pa.field("verdict", pa.string(), nullable=False),  # kept | dropped
-        pa.field("stage", pa.string()),  # which decision dropped it: rules | exact | near
+        # Which decision dropped it, the first of: language | rules | contamination | earlier |
+        # exact | near.
+        pa.field("stage", pa.string()),
         pa.field("rule", pa.string()),
         pa.field("value", pa.float64()),  # for people; decisions compare integers
         pa.field("threshold", pa.float64()),

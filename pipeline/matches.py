@@ -32,7 +32,7 @@ from pipeline.flow import (
 )
 from pipeline.recipe import Matches, Recipe
 
-VERSION = 1
+VERSION = 2
 _BATCH_ROWS = 1024
 _KEY_BYTES = 24
 
@@ -329,6 +329,7 @@ def match_part(part: Part, output: Output) -> None:
             pa.array(columns[0], pa.uint64()),
             pa.array(columns[1], pa.uint64()),
             pa.array([kind] * len(found), pa.string()),
+            pa.array([""] * len(found), pa.string()),
             pa.array(columns[2], pa.int64()),
             pa.array(columns[3], pa.int64()),
         ],

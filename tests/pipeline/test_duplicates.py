@@ -152,7 +152,8 @@ def members(rows):
 
 
 def matches(rows):
-    columns = list(zip(*rows, strict=True)) or [[], [], [], [], []]
+    full = [(a, b, kind, "", common, union) for a, b, kind, common, union in rows]
+    columns = list(zip(*full, strict=True)) or [[] for _ in schemas.MATCHES]
     return pa.table(
         [pa.array(c, f.type) for c, f in zip(columns, schemas.MATCHES, strict=True)],
         schema=schemas.MATCHES,
