@@ -5,7 +5,6 @@ meet, the MinHash signature under which near duplicates meet. `fates` decides.
 """
 
 import unicodedata
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -14,10 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from corpus import identity, schemas, sets, storage
+from corpus import identity, schemas
 from corpus.sets import Manifest, Receipt
 from pipeline import metrics, minhash, words
 from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
+from pipeline.parts import batches, part_inputs
+from pipeline.parts import open_parquet as open_parquet
 from pipeline.recipe import Matches, Recipe
 
 VERSION = 1
@@ -30,6 +31,9 @@ def schema(config: Matches) -> pa.Schema:
         [
             pa.field("id", schemas.ID, nullable=False),
             pa.field("source", pa.string(), nullable=False),
+            pa.field("declared", pa.string(), nullable=False),
+            pa.field("language", pa.string(), nullable=False),
+            pa.field("language_score", pa.int64(), nullable=False),
             *(pa.field(name, pa.int64(), nullable=False) for name in metrics.METRICS),
             pa.field("exact", pa.binary(16), nullable=False),  # xxh3-128 of the normalized view
             pa.field("num_shingles", pa.int64(), nullable=False),
@@ -80,22 +84,6 @@ def stage(recipe: Recipe, documents: Manifest, *, data: str) -> Stage:
     )
 
 
-def part_inputs(manifest: Manifest, *, data: str) -> list[dict[str, Any]]:
-    """Return where each part of a set lies and what it holds, in order of their names."""
-    url = sets.folder(data, manifest.stage, manifest.id)
-    return [
-        {
-            "name": part.name,
-            "url": storage.join(url, part.file()),
-            "content": part.content(),
-            "source": part.facts.get("source", ""),
-            "num_rows": part.facts.get("num_rows", 0),
-            "num_bytes": max(1, part.counts.get("num_bytes", 1)),
-        }
-        for part in manifest.parts
-    ]
-
-
 def _plan(receipts: Receipts, *, inputs: list[dict[str, Any]], content: list[object]) -> list[Part]:
     return [
         Part(
@@ -106,26 +94,6 @@ def _plan(receipts: Receipts, *, inputs: list[dict[str, Any]], content: list[obj
         )
         for entry in inputs
     ]
-
-
-def open_parquet(url: str) -> pq.ParquetFile:
-    """Open a Parquet file where it lies."""
-    local = storage.local_path(url)
-    try:
-        if local is not None:
-            return pq.ParquetFile(str(local), memory_map=True)
-        return pq.ParquetFile(pa.BufferReader(storage.read_bytes(url)))
-    except pa.ArrowInvalid as error:
-        raise ValueError(
-            f"{url}: damaged: {error}; `python -m corpus verify` names all that is in its set; "
-            "remove the set's manifest.json, and the next run makes the damaged parts again"
-        ) from error
-
-
-def batches(url: str, columns: list[str], *, num_rows: int) -> Iterator[pa.RecordBatch]:
-    """Read columns of a Parquet file in batches of at most `num_rows`."""
-    with open_parquet(url) as file:
-        yield from file.iter_batches(batch_size=num_rows, columns=columns)
 
 
 def measure_part(part: Part, output: Output, *, config: Matches) -> None:
@@ -165,6 +133,9 @@ def measure(batch: pa.RecordBatch, *, config: Matches) -> pa.RecordBatch:
         [
             batch.column("id"),
             batch.column("source"),
+            pa.array(["und"] * len(texts)),
+            pa.array(["und"] * len(texts)),
+            pa.array([0] * len(texts), pa.int64()),
             *(pa.array(numbers[name], pa.int64()) for name in metrics.METRICS),
             pa.array([xxhash.xxh3_128_digest(view.encode()) for view in views], pa.binary(16)),
             pa.array([len(entry) for entry in shingles], pa.int64()),
