@@ -81,7 +81,11 @@ def stage(recipe: Recipe, measured: Manifest, matched: Manifest, *, data: str) -
     libraries = identity.libraries("pyarrow")
     content = [VERSION, section, libraries]
     inputs = measures.part_inputs(measured, data=data)
-    pairs = measures.part_inputs(matched, data=data)
+    pairs = [
+        entry
+        for entry in measures.part_inputs(matched, data=data)
+        if entry["name"].startswith(("exact-", "near-"))
+    ]
     what = identify(
         section=section,
         version=VERSION,
@@ -349,6 +353,7 @@ def decide(batch: pa.RecordBatch, clusters: pa.Table, *, section: Mapping[str, A
         [
             batch.column("id"),
             batch.column("source"),
+            pa.array(["und"] * len(ids), pa.string()),
             pa.array(np.where(held_out, "held_out", "train"), pa.string(), mask=dropped),
             pa.array(np.where(dropped, "dropped", "kept"), pa.string()),
             pa.array(stage_of, pa.string(), mask=~dropped),
@@ -356,9 +361,12 @@ def decide(batch: pa.RecordBatch, clusters: pa.Table, *, section: Mapping[str, A
             pa.array(value, pa.float64(), mask=~dropped),
             pa.array(threshold, pa.float64(), mask=~dropped),
             pa.array(survivor.astype(np.uint64), pa.uint64(), mask=~copied),
+            pa.nulls(len(ids), pa.string()),
             pa.array(jaccard, pa.float64(), mask=np.isnan(jaccard)),
             pa.array(column("size", np.where(failed, 0, 1)).astype(np.int32), pa.int32()),
             pa.array(batch.column("num_bytes")),
+            pa.array([[]] * len(ids), schemas.FATES.field("cuts").type),
+            np.zeros(len(ids), np.int64),
         ],
         schema=schemas.FATES,
     )
