@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from corpus import identity, schemas, sets, storage
 from corpus.sets import Manifest, Receipt
-from pipeline import lsh, measures, minhash, partition, words
+from pipeline import additions, lsh, measures, minhash, partition, words
 from pipeline.flow import (
     Output,
     Part,
@@ -55,12 +55,13 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
         "max_pairs_bucket": lsh.MAX_PAIRS_BUCKET,
         "words": words.WORDS_VERSION,
     }
+    added = additions.read(recipe, measured, documents, data=data)
     libraries = identity.libraries("pyarrow", "xxhash")
     what = identify(
-        section=section,
+        section={**section, **added.section},
         version=VERSION,
         libraries=libraries,
-        parents={"measures": measured.digest()},
+        parents={"measures": measured.digest(), **added.parents},
     )
     num_documents = measured.counts.get("num_documents", 0)
     num_bytes = documents.counts.get("num_bytes", 0)
@@ -76,6 +77,7 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
         for entry in measures.part_inputs(measured, data=data)
     ]
     url = sets.folder(data, "matches", sets.set_id("matches", what))
+    work = storage.join(url, "work")
     common: dict[str, Any] = {
         "inputs": inputs,
         "content": [VERSION, section, libraries, sizes],
@@ -101,9 +103,19 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
                 plan=partial(_plan_shingles, **common),
                 work=partial(write_shingles, sizes=sizes, config=asdict(config)),
             ),
-            Step(name="parts", plan=partial(_plan_parts, **common), work=match_part),
+            *additions.steps(added, work=work),
+            Step(
+                name="parts",
+                plan=partial(
+                    additions.plan_parts,
+                    added=added,
+                    work=work,
+                    core=partial(_plan_parts, **common),
+                ),
+                work=partial(additions.match_part, core=match_part),
+            ),
         ],
-        facts=partial(_facts, config=config),
+        facts=partial(_facts, config=config, section=added.section),
         num_bytes=num_bytes,
     )
 
@@ -375,11 +387,14 @@ def _near_pairs(part: Part) -> list[tuple[int, int, int, int]]:
     return sorted(found)
 
 
-def _facts(receipts: list[Receipt], url: str, *, config: Matches) -> dict[str, Any]:
+def _facts(
+    receipts: list[Receipt], url: str, *, config: Matches, section: dict[str, Any]
+) -> dict[str, Any]:
     rows = config.num_permutations // config.bands
     return {
+        **additions.facts(receipts, url, section=section),
         "recall_in_theory": {
             f"{jaccard:.2f}": round(1 - (1 - jaccard**rows) ** config.bands, 4)
             for jaccard in (0.7, 0.75, 0.8, 0.85, 0.9)
-        }
+        },
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from corpus import sets, storage
 from corpus.lock import locked
 from corpus.sets import Manifest
-from pipeline import documents, fates, flow, matches, measures, plan, shards, tokenizer
+from pipeline import additions, documents, fates, flow, matches, measures, plan, shards, tokenizer
 from pipeline.recipe import Recipe
 from pipeline.runner import Runner
 
@@ -51,9 +51,11 @@ def run(
     Raises:
         ValueError: bad input or recipe, or another run holds the folder.
     """
-    runner.check(data=data, raw=[path for source in recipe.source for path in source.paths])
+    texts = [*recipe.source, *recipe.evaluation]
+    runner.check(data=data, raw=[path for named in texts for path in named.paths])
     storage.check_folder(data)
     # Everything that can be wrong with the input is found here, before anything is written.
+    additions.check(recipe, data=data, is_matched=upto not in ("documents", "measures"))
     files, known = plan.raw_files(plan.find(recipe.source), data=data)
     if recipe.tokenizer.path is not None:
         tokenizer.pinned(recipe.tokenizer.path)
