@@ -117,7 +117,7 @@ def write_keys(part: Part, output: Output, *, num: int) -> None:
     keys, texts = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
     for _, text, group in _documents(part.inputs["documents"], part.inputs["group"]):
         found, _, whole = _line_keys(text, group, least_words=part.inputs["least_words"])
-        found = np.unique(found)
+        found = grams.distinct(found)
         keys.append(found)
         texts.append(np.full(len(found), whole, np.uint64))
     table = pa.table([np.concatenate(keys), np.concatenate(texts)], schema=KEYS)

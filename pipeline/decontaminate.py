@@ -21,6 +21,7 @@ from corpus import identity, schemas, storage
 from corpus.sets import Receipt
 from pipeline import evaluation, grams, measures, words
 from pipeline.flow import Output, Part, Receipts, Step, part_fingerprint
+from pipeline.grams import distinct
 from pipeline.recipe import Matches
 
 VERSION = 1
@@ -28,7 +29,7 @@ MAX_EXAMPLES = 16
 """Of a phrase that more examples share, such as an instruction, only the first so many are named
 in matches: enough to drop the document, and no more rows than text."""
 
-GRAMS = pa.schema([("hash", pa.uint64()), ("example", pa.int64())])
+NGRAMS = pa.schema([("size", pa.int64()), ("hash", pa.uint64()), ("example", pa.int64())])
 EXAMPLES = pa.schema(
     [("id", pa.uint64()), ("task", pa.string()), ("num_ngrams", pa.int64())]
 )  # one row per example that can be found
@@ -73,60 +74,68 @@ def write_index(part: Part, output: Output) -> None:
     section = part.inputs["section"]
     ids: list[int] = []
     tasks: list[str] = []
-    found: list[NDArray[np.uint64]] = []
-    sizes: set[int] = set()
+    nums: list[int] = []
+    sizes, hashes, owners = [], [np.empty(0, np.uint64)], []
     counts: dict[str, dict[str, int]] = {}
     for file in part.inputs["files"]:
         mine = counts.setdefault(file["task"], dict.fromkeys(_TASK_COUNTS, 0))
         for example in evaluation.examples(file):
-            hashes, own = example_ngrams(
+            found = example_ngrams(
                 example.texts, size=section["words"], least=section["least_words"]
             )
+            num = sum(len(own) for own in found.values())
             mine["num_examples"] += 1
             mine["num_unreadable"] += not example.texts
-            mine["num_short"] += bool(example.texts) and not own
-            mine["num_whole"] += bool(own) and section["words"] not in own
-            mine["num_ngrams"] += len(hashes)
-            if own:
+            mine["num_short"] += bool(example.texts) and not num
+            mine["num_whole"] += bool(num) and section["words"] not in found
+            mine["num_ngrams"] += num
+            if num:
+                sizes += [size for size, own in found.items() for _ in own]
+                hashes += found.values()
+                owners += [len(ids)] * num
                 ids.append(example.id)
                 tasks.append(file["task"])
-                found.append(hashes)
-                sizes |= own
-    owners = np.repeat(np.arange(len(found)), [len(hashes) for hashes in found])
-    hashes = np.concatenate(found) if found else np.empty(0, np.uint64)
-    order = np.lexsort((owners, hashes))
-    hashes, owners = hashes[order], owners[order]
-    starts = np.searchsorted(hashes, hashes)
-    named = np.arange(len(hashes)) - starts < MAX_EXAMPLES
-    num_ngrams = [len(own) for own in found]
-    _write(output, "ngrams.arrow", pa.table([hashes[named], owners[named]], schema=GRAMS))
-    _write(output, "examples.arrow", pa.table([ids, tasks, num_ngrams], schema=EXAMPLES))
-    output.facts.update(sizes=sorted(sizes), tasks=counts)
+                nums.append(num)
+    size, owner = np.array(sizes, np.int64), np.array(owners, np.int64)
+    hashed = np.concatenate(hashes)
+    order = np.lexsort((owner, hashed, size))
+    size, hashed, owner = size[order], hashed[order], owner[order]
+    starts = _starts(size, hashed)
+    place = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    named = place < MAX_EXAMPLES
+    _write(output, "ngrams.arrow", [size[named], hashed[named], owner[named]], NGRAMS)
+    _write(output, "examples.arrow", [ids, tasks, nums], EXAMPLES)
+    output.facts.update(tasks=counts)
 
 
-def _write(output: Output, name: str, table: pa.Table) -> None:
-    with output.create(name) as file, pa.ipc.new_file(file, table.schema) as writer:
-        writer.write_table(table)
+def _starts(size: NDArray[np.int64], hashed: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the places of the first of equal n-grams, of sorted ones."""
+    is_first = np.ones(len(size), np.bool_)
+    is_first[1:] = (size[1:] != size[:-1]) | (hashed[1:] != hashed[:-1])
+    return np.flatnonzero(is_first)
 
 
-def example_ngrams(
-    texts: Sequence[str], *, size: int, least: int
-) -> tuple[NDArray[np.uint64], set[int]]:
-    """Return the distinct n-grams by which an example is found, and how many words they have.
+def _write(output: Output, name: str, columns: list[Any], schema: pa.Schema) -> None:
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    with output.create(name) as file, pa.ipc.new_file(file, schema) as writer:
+        writer.write_table(pa.table(arrays, schema=schema))
+
+
+def example_ngrams(texts: Sequence[str], *, size: int, least: int) -> dict[int, NDArray[np.uint64]]:
+    """Return the distinct n-grams by which an example is found, by how many words they have.
 
     Args:
         texts: of its columns.
         size: words of an n-gram.
         least: a text of fewer than `size` words, but so many, is one n-gram.
     """
-    found, sizes = [], set[int]()
+    found: dict[int, list[NDArray[np.uint64]]] = {}
     for text in texts:
         hashes, _ = grams.word_hashes(grams.view(text))
         if len(hashes) >= least:
             own = min(size, len(hashes))
-            found.append(grams.ngrams(hashes, own))
-            sizes.add(own)
-    return np.unique(np.concatenate(found)) if found else np.empty(0, np.uint64), sizes
+            found.setdefault(own, []).append(grams.ngrams(hashes, own))
+    return {own: distinct(np.concatenate(some)) for own, some in sorted(found.items())}
 
 
 def plan_parts(
@@ -151,7 +160,6 @@ def plan_parts(
                 "documents": entry["url"],
                 "ngrams": storage.join(work, "evaluation", "ngrams.arrow"),
                 "examples": storage.join(work, "evaluation", "examples.arrow"),
-                "sizes": index.facts["sizes"],
             },
             num_bytes=entry["num_bytes"],
         )
@@ -161,12 +169,12 @@ def plan_parts(
 
 def match_part(part: Part, output: Output) -> None:
     """Write which examples the documents of one part contain."""
-    index = _read(part.inputs["ngrams"])
-    table = _read(part.inputs["examples"])
-    hashes, owners = index["hash"].to_numpy(), index["example"].to_numpy()
-    wanted, starts = np.unique(hashes, return_index=True)
+    index, table = _read(part.inputs["ngrams"]), _read(part.inputs["examples"])
+    size, hashes, owners = (index[name].to_numpy() for name in NGRAMS.names)
+    starts = _starts(size, hashes)
     ends = np.r_[starts[1:], len(hashes)]
-    finder = grams.Finder(wanted, part.inputs["sizes"])
+    sizes = distinct(size).tolist()
+    finder = grams.Finder([hashes[starts][size[starts] == own] for own in sizes], sizes)
     rows: list[tuple[int, int, int]] = []  # document, example's number, common
     for batch in measures.batches(part.inputs["documents"], ["id", "text"], num_rows=256):
         texts = batch.column("text").to_pylist()
@@ -225,8 +233,8 @@ def certificate(receipts: Sequence[Receipt], url: str, *, index: Receipt) -> dic
         names = np.array(rows["corpus"].to_pylist(), dtype=object)
         for task in set(names.tolist()):
             mine = names == task
-            examples[task].append(np.unique(rows["a"].to_numpy()[mine]))
-            documents[task].append(np.unique(rows["b"].to_numpy()[mine]))
+            examples[task].append(distinct(rows["a"].to_numpy()[mine]))
+            documents[task].append(distinct(rows["b"].to_numpy()[mine]))
     return {
         task: {
             **counts,
@@ -238,4 +246,4 @@ def certificate(receipts: Sequence[Receipt], url: str, *, index: Receipt) -> dic
 
 
 def _num_distinct(arrays: Sequence[NDArray[Any]]) -> int:
-    return len(np.unique(np.concatenate(arrays))) if arrays else 0
+    return len(distinct(np.concatenate(arrays))) if arrays else 0

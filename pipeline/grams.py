@@ -9,6 +9,7 @@ n-grams of several lengths cost one pass. All arithmetic is of 64-bit integers.
 import functools
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -25,8 +26,8 @@ _BASE = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 _FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _CACHED_CHARS = 40
-_BITS_PER_GRAM = 32
-_MIN_BITS, _MAX_BITS = 20, 30
+_BITS_PER_GRAM = 16
+_MIN_BITS, _MAX_BITS = 15, 30
 
 # Stretches between ASCII white space that are not all ASCII. Normal forms and case folding never
 # look across white space, so each can be normalized on its own. A stretch is tried once, at its
@@ -168,32 +169,66 @@ def _ngrams(hashes, size, power):
     return result
 
 
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """Return sorted distinct values; numpy's `unique` hashes first, which is slow for few."""
+    ordered = np.sort(values)
+    kept = np.ones(len(ordered), np.bool_)
+    kept[1:] = ordered[1:] != ordered[:-1]
+    return ordered[kept]
+
+
 class Finder:
     """Which of many given n-grams stand in a text.
 
-    A bitmap answers most questions with no; the rest are looked up in the sorted hashes.
+    A bitmap for each length answers most questions with no; the rest are looked up in the sorted
+    hashes. Most lengths have few n-grams, and so a bitmap that stays in the processor's cache.
     """
 
-    def __init__(self, wanted: U64, sizes: Sequence[int]) -> None:
-        """Take the hashes of the n-grams, sorted and distinct, and the lengths they have."""
-        self._wanted = wanted
-        self._sizes = np.array(sorted(set(sizes)), np.int64)
-        self._powers = np.array([pow(_BASE, n, 1 << 64) for n in sorted(set(sizes))], np.uint64)
-        bits = (max(1, len(wanted)) * _BITS_PER_GRAM - 1).bit_length()
-        self._shift = np.uint64(64 - min(_MAX_BITS, max(_MIN_BITS, bits)))
-        self._bitmap = np.zeros(1 << (64 - int(self._shift) - 3), np.uint8)
-        _fill(self._bitmap, wanted, self._shift)
+    def __init__(self, wanted: Sequence[U64], sizes: Sequence[int]) -> None:
+        """Take the hashes of the n-grams, sorted and distinct, for each length.
+
+        Args:
+            wanted: for each length, uint64 [G].
+            sizes: the lengths, ascending.
+        """
+        assert list(sizes) == sorted(set(sizes)), "lengths ascend"
+        self._sizes = np.array(sizes, np.int64)
+        self._powers = np.array([pow(_BASE, size, 1 << 64) for size in sizes], np.uint64)
+        self._wanted = np.concatenate([np.empty(0, np.uint64), *wanted])
+        self._bounds = np.cumsum([0, *(len(own) for own in wanted)])
+        bits = [
+            min(_MAX_BITS, max(_MIN_BITS, (len(own) * _BITS_PER_GRAM).bit_length()))
+            for own in wanted
+        ]
+        self._shifts = np.array([64 - num for num in bits], np.uint64)
+        self._starts = np.cumsum([0, *(1 << (num - 3) for num in bits)])
+        self._bitmap = np.zeros(int(self._starts[-1]), np.uint8)
+        for start, shift, own in zip(self._starts, self._shifts, wanted, strict=False):
+            _fill(self._bitmap[start:], own, shift)
 
     def find(self, hashes: U64) -> NDArray[np.int64]:
-        """Return which of the given n-grams stand in a text: their numbers, sorted and distinct.
+        """Return which of the given n-grams stand in a text.
 
         Args:
             hashes: uint64 [W], the text's words.
+
+        Returns:
+            Places in the concatenation of `wanted`, sorted and distinct.
         """
         if not len(self._wanted):
             return np.empty(0, np.int64)
-        found = _find(hashes, self._sizes, self._powers, self._bitmap, self._shift, self._wanted)
-        return np.unique(found)
+        return distinct(
+            _find(
+                hashes,
+                self._sizes,
+                self._powers,
+                self._bitmap,
+                self._starts,
+                self._shifts,
+                self._wanted,
+                self._bounds,
+            )
+        )
 
 
 @njit(cache=True)
@@ -204,24 +239,25 @@ def _fill(bitmap, wanted, shift):
 
 
 @njit(cache=True)
-def _find(hashes, sizes, powers, bitmap, shift, wanted):
+def _find(hashes, sizes, powers, bitmap, starts, shifts, wanted, bounds):
     prefix = _prefixes(hashes)
     found = np.empty(16, np.int64)
     num = 0
-    for end in range(1, len(prefix)):
-        for k in range(len(sizes)):
-            if sizes[k] > end:
-                break
-            hashed = _gram(prefix[end], prefix[end - sizes[k]], powers[k], sizes[k])
-            bit = hashed >> shift
-            if not (bitmap[bit >> np.uint64(3)] >> np.uint8(bit & np.uint64(7))) & np.uint8(1):
+    for k in range(len(sizes)):
+        size = sizes[k]
+        bits = bitmap[starts[k] : starts[k + 1]]
+        own = wanted[bounds[k] : bounds[k + 1]]
+        for end in range(size, len(prefix)):
+            hashed = _gram(prefix[end], prefix[end - size], powers[k], size)
+            bit = hashed >> shifts[k]
+            if not (bits[bit >> np.uint64(3)] >> np.uint8(bit & np.uint64(7))) & np.uint8(1):
                 continue
-            at = np.searchsorted(wanted, hashed)
-            if at < len(wanted) and wanted[at] == hashed:
+            at = np.searchsorted(own, hashed)
+            if at < len(own) and own[at] == hashed:
                 if num == len(found):
                     larger = np.empty(2 * num, np.int64)
                     larger[:num] = found
                     found = larger
-                found[num] = at
+                found[num] = bounds[k] + at
                 num += 1
     return found[:num]

@@ -93,14 +93,14 @@ def test_a_short_example_is_one_ngram_and_a_shorter_one_none():
     def sizes(num, **options):
         options = {"size": 13, "least": 8, **options}
         text = " ".join(map(str, range(num)))
-        hashes, own = decontaminate.example_ngrams([text], **options)
-        return len(hashes), own
+        found = decontaminate.example_ngrams([text], **options)
+        return {own: len(hashes) for own, hashes in found.items()}
 
-    assert sizes(7) == (0, set())
-    assert sizes(8) == (1, {8})
-    assert sizes(12) == (1, {12})
-    assert sizes(13) == (1, {13})
-    assert sizes(20) == (8, {13})
+    assert sizes(7) == {}
+    assert sizes(8) == {8: 1}
+    assert sizes(12) == {12: 1}
+    assert sizes(13) == {13: 1}
+    assert sizes(20) == {13: 8}
 
 
 def search(tmp_path, task: Evaluation, texts: list[str]):
@@ -120,7 +120,6 @@ def search(tmp_path, task: Evaluation, texts: list[str]):
         "documents": str(tmp_path / "documents.parquet"),
         "ngrams": str(work / "ngrams.arrow"),
         "examples": str(work / "examples.arrow"),
-        "sizes": index.facts["sizes"],
     }
     output = Output(url=str(tmp_path / "set"))
     part = Part(name="contamination-x", fingerprint="", inputs=inputs)
@@ -168,7 +167,7 @@ def test_planted_examples_of_real_tasks_are_all_found(tmp_path, real_data):
     long = [
         example
         for example in examples
-        if decontaminate.example_ngrams(example.texts, size=13, least=8)[1]
+        if decontaminate.example_ngrams(example.texts, size=13, least=8)
     ]
     planted = long[::7]
     texts = [f"A review said: {example.texts[0]} And so it went." for example in planted]
