@@ -35,6 +35,8 @@ class Source:
     `datasets.load_dataset` finds under that name, or a folder that `save_to_disk` wrote."""
     language: str = "en"
     """ISO 639 code that the source declares."""
+    language_id: Literal["check", "trust"] = "check"
+    """check: a document whose language is certainly another one is dropped. trust: none is."""
     licence: str = "unknown"
     """Goes into the manifest and the dataset card, as SPDX where there is one."""
     rules: dict[str, str | int | float] = field(default_factory=lambda: {"preset": "wiki"})
@@ -116,6 +118,11 @@ class Fates:
 
     near_duplicate: float = 0.8
     """Jaccard similarity from which two documents count as the same; at least 0.7."""
+    min_language_score: float = 0.65
+    """Least score of the declared language, where `language_id` is "check"."""
+    contamination: float = 0.5
+    """Share of an evaluation example's word n-grams from which a document counts as holding it; 0:
+    one n-gram is enough. As Lambert et al. 2024 (Tulu 3) have it for tokens of the example."""
     held_out: float = 0.005
     """Share of duplicate clusters set aside for evaluation."""
     seed: int = 0
@@ -128,6 +135,9 @@ class Fates:
                 "near_duplicate must be between 0.7 (the least similarity that `matches` keeps) "
                 f"and 1, got {self.near_duplicate}"
             )
+        for name in ("min_language_score", "contamination"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out must be at least 0 and less than 1, got {self.held_out}")
 
