@@ -11,9 +11,9 @@ thresholds, so near copies never straddle train and held-out and a threshold mov
 from one to the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,8 @@ from pipeline.terms import Terms
 pc: Any = pyarrow.compute  # its functions are made at import, and declared nowhere
 
 VERSION = 2
+U64: TypeAlias = NDArray[np.uint64]
+I64: TypeAlias = NDArray[np.int64]
 _HELD_OUT = 0x48454C44  # keeps this choice apart from other hashes of the same ids
 _BATCH_ROWS = 1 << 16
 _LINES = "lines-"
@@ -153,25 +155,32 @@ def read_cuts(url: str) -> Cuts:
 
 
 def _members_of(
-    url: str, cuts: Cuts, wanted: NDArray[np.uint64], *, terms: Terms, hits: pa.Table
-) -> list[clusters.Piece]:
-    found: list[clusters.Piece] = []
-    columns = [*verdicts.columns(terms), "exact"]
-    for batch in parts.batches(url, columns, num_rows=_BATCH_ROWS, read_dictionary=_DICTIONARIES):
-        mine = np.isin(batch.column("id").to_numpy(), wanted)
-        if mine.any():
-            batch = batch.filter(pa.array(mine))
-            ids = batch.column("id").to_numpy()
-            cut = cuts.num_bytes[cuts.rows(ids)]
-            reason = verdicts.judge(batch, terms=terms, hits=hits, num_cut_bytes=cut).reason
-            source, names = verdicts.dictionary(batch.column("source"))
-            ranks = np.array([terms.priority()[name] for name in names], dtype=np.int64)
-            exact = clusters.high_bits(batch.column("exact"))
-            found.append((ids, reason < 0, ranks[source], exact))
-    return found
+    url: str, cuts: Cuts, wanted: U64, *, terms: Terms, hits: pa.Table
+) -> Iterator[clusters.Piece]:
+    for batch in read_measures(url, columns=verdicts.columns(terms)):
+        batch = batch.filter(pa.array(np.isin(batch.column("id").to_numpy(), wanted)))
+        if batch.num_rows:
+            cut = cuts.num_bytes[cuts.rows(batch.column("id").to_numpy())]
+            judged = verdicts.judge(batch, terms=terms, hits=hits, num_cut_bytes=cut)
+            yield members_piece(batch, judged.reason, terms=terms)
 
 
-_DICTIONARIES = ("source", "declared", "language")
+def read_measures(url: str, *, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Read columns of the measures of a part, and the exact keys."""
+    return parts.batches(
+        url,
+        [*columns, "exact"],
+        num_rows=_BATCH_ROWS,
+        read_dictionary=("source", "declared", "language"),
+    )
+
+
+def members_piece(batch: pa.RecordBatch, reason: I64, *, terms: Terms) -> clusters.Piece:
+    """Return some measured documents as clusters.members takes them, with what `judge` gave."""
+    source, names = verdicts.dictionary(batch.column("source"))
+    ranks = np.array([terms.priority()[name] for name in names], dtype=np.int64)
+    exact = clusters.high_bits(batch.column("exact"))
+    return batch.column("id").to_numpy(), reason < 0, ranks[source], exact
 
 
 def _plan_parts(
@@ -216,12 +225,7 @@ def decide_part(part: Part, output: Output) -> None:
         output.create(f"{part.name}.parquet") as file,
         pq.ParquetWriter(file, schemas.FATES, compression="zstd") as writer,
     ):
-        for batch in parts.batches(
-            part.inputs["measures"],
-            verdicts.columns(own),
-            num_rows=_BATCH_ROWS,
-            read_dictionary=_DICTIONARIES,
-        ):
+        for batch in read_measures(part.inputs["measures"], columns=verdicts.columns(own)):
             table = decide(batch, found, terms=own, hits=hits, cuts=cuts)
             writer.write_table(table)
             num_rows += table.num_rows
