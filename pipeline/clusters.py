@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from pipeline.components import components
+from pipeline.components import labels
 from pipeline.ratios import at_least
 
 pc: Any = pyarrow.compute  # its functions are made at import, and declared nowhere
 
-U64 = NDArray[np.uint64]
+U64: TypeAlias = NDArray[np.uint64]
+I64: TypeAlias = NDArray[np.int64]
 
 CLUSTERS = pa.schema(
     [
@@ -34,30 +35,73 @@ CLUSTERS = pa.schema(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Members:
-    """The documents that match any other, as arrays of one length, sorted by id."""
+class Graph:
+    """The matches of this corpus as a graph. M members, E pairs."""
 
     ids: U64
+    """[M] The documents that match any other, sorted. All else names them by their place here."""
+    x: I64
+    """[E] One end of each pair, of exact pairs the smallest id with that text."""
+    y: I64
+    """[E] The other end."""
+    is_exact: NDArray[np.bool_]
+    """[E]"""
+    num_common: I64
+    """[E]"""
+    num_union: I64
+    """[E]"""
+    root: I64
+    """[M] The smallest member of its cluster over all pairs."""
+
+
+def graph(pairs: pa.Table) -> Graph:
+    """Return the graph of matches (schemas.MATCHES) of kinds exact and near."""
+    a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
+    ids = np.sort(np.concatenate([a, b]))
+    first = np.ones(len(ids), dtype=np.bool_)
+    first[1:] = ids[1:] != ids[:-1]  # np.unique hashes, which takes much longer on random ids
+    ids = ids[first]
+    x, y = np.searchsorted(ids, a), np.searchsorted(ids, b)
+    return Graph(
+        ids=ids,
+        x=x,
+        y=y,
+        is_exact=pc.equal(pairs["kind"], "exact").to_numpy(zero_copy_only=False),
+        num_common=pairs["num_common"].to_numpy(),
+        num_union=pairs["num_union"].to_numpy(),
+        root=labels(x, y, num=len(ids)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Members:
+    """[M] What is known of the members of a graph, in its order."""
+
     passes: NDArray[np.bool_]
-    priority: NDArray[np.int64]
+    priority: I64
     """Of the source: 0 is the first in the recipe."""
     exact: U64
     """First 64 bits of the exact key."""
+    is_known: NDArray[np.bool_]
+    """Whether the rest has been filled in."""
 
 
-Piece: TypeAlias = tuple[U64, NDArray[np.bool_], NDArray[np.int64], U64]
-"""Some members: ids, passes, priority, exact."""
-
-
-def members(pieces: list[Piece]) -> Members:
-    """Return the members that come in pieces, in any order."""
-    empty = np.empty(0, np.uint64)
-    pieces = [(empty, empty.astype(np.bool_), empty.astype(np.int64), empty), *pieces]
-    ids, passes, priority, exact = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    order = np.argsort(ids)
+def unknown_members(num: int) -> Members:
+    """Return members to be filled in."""
     return Members(
-        ids=ids[order], passes=passes[order], priority=priority[order], exact=exact[order]
+        passes=np.zeros(num, dtype=np.bool_),
+        priority=np.zeros(num, dtype=np.int64),
+        exact=np.zeros(num, dtype=np.uint64),
+        is_known=np.zeros(num, dtype=np.bool_),
     )
+
+
+def places(known: U64, ids: U64) -> I64:
+    """Return where each id stands in sorted ids; -1 where it does not."""
+    if not len(known):
+        return np.full(len(ids), -1, dtype=np.int64)
+    at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+    return np.where(known[at] == ids, at, -1)
 
 
 def high_bits(exact: pa.Array) -> U64:
@@ -66,65 +110,63 @@ def high_bits(exact: pa.Array) -> U64:
     return words[0::2].astype(np.uint64)
 
 
-def cluster(members: Members, pairs: pa.Table, *, near_duplicate: Fraction) -> pa.Table:
+def cluster(found: Graph, members: Members, *, near_duplicate: Fraction) -> pa.Table:
     """Decide every cluster of duplicates.
 
     Args:
-        members: all documents that occur in `pairs`.
-        pairs: schemas.MATCHES, of kinds exact and near.
+        found: the matches.
+        members: all documents in them.
         near_duplicate: least Jaccard similarity at which two documents count as the same.
 
     Returns:
         One row per member (CLUSTERS), sorted by id.
     """
-    a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
-    common, union = pairs["num_common"].to_numpy(), pairs["num_union"].to_numpy()
-    is_exact = pc.equal(pairs["kind"], "exact").to_numpy(zero_copy_only=False)
-    nodes, roots = components(a, b)
-    assert np.array_equal(nodes, members.ids), "matches name a document that was not measured"
-
-    # Equal documents are one node, named by the smallest id among them, whether that one passes
-    # or not; near pairs are pairs of such nodes, so a copy inherits its original's neighbours.
-    node_of = members.ids.copy()
-    node_of[np.searchsorted(members.ids, b[is_exact])] = a[is_exact]
-    exact_best = _best(node_of, members)
-
-    near = ~is_exact & at_least(common, union, near_duplicate)
-    alive = np.isin(members.ids, node_of[members.passes])
-    x, y = np.searchsorted(members.ids, a), np.searchsorted(members.ids, b)
-    edges = near & alive[x] & alive[y]
-    near_nodes, near_roots = components(a[edges], b[edges])
+    assert members.is_known.all(), "matches name a document that was not measured"
+    x, y, num, passes = found.x, found.y, len(found.ids), members.passes
+    # Equal documents are one node, the smallest id among them, whether that one passes or not;
+    # near pairs are pairs of such nodes, so a copy inherits its original's neighbours.
+    node = np.arange(num)
+    node[y[found.is_exact]] = x[found.is_exact]
+    alive = np.zeros(num, dtype=np.bool_)
+    alive[node[passes]] = True
+    edges = ~found.is_exact & at_least(found.num_common, found.num_union, near_duplicate)
+    edges &= alive[x] & alive[y]
     # Documents with the same label are one cluster of duplicates at this threshold.
-    label = node_of.copy()
-    at = np.searchsorted(near_nodes, node_of)
-    found = at < len(near_nodes)
-    found[found] = near_nodes[at[found]] == node_of[found]
-    label[found] = near_roots[at[found]]
-    survivor = _best(label, members)
+    label = labels(x[edges], y[edges], num=num)[node]
 
-    jaccard = np.full(len(members.ids), np.nan)
-    nearest = np.zeros(len(members.ids))
-    for one, other in ((x, y), (y, x)):
-        usable = edges & alive[other]
-        np.maximum.at(nearest, one[usable], common[usable] / union[usable])
-    node_at = np.searchsorted(members.ids, node_of)
-    jaccard = np.where(nearest[node_at] > 0, nearest[node_at], np.nan)
-    has_twin = members.passes & (exact_best != members.ids)
-    _, exact_group = np.unique(node_of, return_inverse=True)
-    passing = np.bincount(exact_group, weights=members.passes)[exact_group]
-    jaccard[passing - members.passes >= 1] = 1.0
-    _, inverse = np.unique(label, return_inverse=True)
-    size = np.bincount(inverse, weights=members.passes)[inverse] if len(inverse) else inverse
+    order = np.lexsort((found.ids, members.exact, members.priority))
+    survivor, exact_best = (_best(group, order, passes) for group in (label, node))
+    nearest = np.zeros(num)
+    similarity = found.num_common[edges] / found.num_union[edges]
+    np.maximum.at(nearest, x[edges], similarity)
+    np.maximum.at(nearest, y[edges], similarity)
+    jaccard = np.where(nearest[node] > 0, nearest[node], np.nan)
+    passing = np.bincount(node, weights=passes, minlength=num)[node]
+    jaccard[passing - passes >= 1] = 1.0
     return pa.table(
-        [members.ids, roots, survivor, has_twin, jaccard, size.astype(np.int32)], schema=CLUSTERS
+        [
+            found.ids,
+            found.ids[found.root],
+            np.where(survivor < num, np.append(found.ids, np.uint64(0))[survivor], np.uint64(0)),
+            passes & (exact_best != np.arange(num)),
+            jaccard,
+            np.bincount(label, weights=passes, minlength=num)[label].astype(np.int32),
+        ],
+        schema=CLUSTERS,
     )
 
 
-def _best(label: U64, members: Members) -> U64:
-    """Return for each member the best passing member with the same label, 0 where none passes."""
-    order = np.lexsort((members.ids, members.exact, members.priority, ~members.passes, label))
-    first = np.ones(len(order), dtype=np.bool_)
-    first[1:] = label[order][1:] != label[order][:-1]
-    leaders = order[first]
-    best = np.where(members.passes[leaders], members.ids[leaders], np.uint64(0))
-    return best[np.searchsorted(label[leaders], label)] if len(order) else label
+def _best(group: I64, order: I64, passes: NDArray[np.bool_]) -> I64:
+    """Return for each member the first passing one of its group; M where none passes.
+
+    Args:
+        group: [M] in [0, M).
+        order: [M] the members from best to worst.
+        passes: [M].
+    """
+    num = len(group)
+    rank = np.empty(num + 1, dtype=np.int64)
+    rank[order] = np.arange(num)
+    best = np.full(num, num)
+    np.minimum.at(best, group[passes], rank[:num][passes])
+    return np.append(order, num)[best[group]]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from corpus import identity, sets, storage
 from corpus.sets import Manifest
 from corpus.text_table import aligned
-from pipeline import fertility, ledger, parts, verdicts
-from pipeline.ledger import Ledger
+from pipeline import fertility, parts, verdicts
+from pipeline.ledger import Ledger, open_ledger
+from pipeline.recipe import load
 
 _SET_ID = re.compile(r"[0-9a-f]{16}")
 ABSENT = "absent"
@@ -58,25 +59,28 @@ def find(name: str, *, data: str, dump: str = "") -> Selection:
         ValueError: there is none; the message says what to run.
     """
     if _SET_ID.fullmatch(name) and sets.has_manifest(sets.folder(data, "fates", name)):
-        url = sets.folder(data, "fates", name)
-        return Selection(label=name, manifest=sets.read_manifest(url), url=url, ledger=None)
+        return _selection(name, name, data=data, ledger=None)
     corpora = sets.list_corpora(data)
     if name in corpora:
-        if "fates" not in corpora[name]:
-            raise ValueError(f"{data}: corpus {name!r} has no fates yet; run `make fates`")
-        url = sets.folder(data, "fates", corpora[name]["fates"])
-        return Selection(label=name, manifest=sets.read_manifest(url), url=url, ledger=None)
+        own = open_ledger(name, data=data)
+        return _selection(name, own.manifest("fates").id, data=data, ledger=own)
     try:
-        own = ledger.open_ledger(name, data=data, dump=dump)
+        recipe = load(name, variables={"DUMP": dump or "-"})
     except ValueError as error:
         raise ValueError(
-            f"{name!r} is no fates set, no corpus of {data} ({', '.join(corpora) or 'it has none'}) "
-            f"and no recipe: {error}"
+            f"{name!r} is no fates set of {data}, no corpus there "
+            f"({', '.join(corpora) or 'it has none'}) and no recipe: {error}"
         ) from error
-    url = sets.folder(data, "fates", own.fates_id())
-    if not sets.has_manifest(url):
+    own = open_ledger(recipe.name, data=data)
+    found = own.fates_id(recipe)
+    if not sets.has_manifest(sets.folder(data, "fates", found)):
         raise ValueError(f"{name}: no fates of this recipe yet; run `make fates RECIPE={name}`")
-    return Selection(label=name, manifest=sets.read_manifest(url), url=url, ledger=own)
+    return _selection(name, found, data=data, ledger=own)
+
+
+def _selection(label: str, set_id: str, *, data: str, ledger: Ledger | None) -> Selection:
+    url = sets.folder(data, "fates", set_id)
+    return Selection(label=label, manifest=sets.read_manifest(url), url=url, ledger=ledger)
 
 
 def _read(selection: Selection) -> pa.Table:

@@ -120,16 +120,17 @@ def write_clusters(part: Part, output: Output) -> None:
     own = terms.from_section(part.inputs["section"])
     pairs = read_pairs(part.inputs["matches"])
     hits = find_hits(pairs, own)
-    inside, _ = outside.split(pairs)
-    wanted = np.unique(np.concatenate([inside["a"].to_numpy(), inside["b"].to_numpy()]))
-    members = clusters.members(
-        [
-            found
-            for url, lines in part.inputs["measures"]
-            for found in _members_of(url, read_cuts(lines), wanted, terms=own, hits=hits)
-        ]
-    )
-    table = clusters.cluster(members, inside, near_duplicate=own.near_duplicate)
+    graph = clusters.graph(outside.split(pairs)[0])
+    members = clusters.unknown_members(len(graph.ids))
+    for url, lines in part.inputs["measures"]:
+        cuts = read_cuts(lines)
+        for batch in read_measures(url, columns=verdicts.columns(own)):
+            places = clusters.places(graph.ids, batch.column("id").to_numpy())
+            batch = batch.filter(pa.array(places >= 0))
+            cut = cuts.num_bytes[cuts.rows(batch.column("id").to_numpy())]
+            judged = verdicts.judge(batch, terms=own, hits=hits, num_cut_bytes=cut)
+            fill(members, places[places >= 0], batch, judged.reason, terms=own)
+    table = clusters.cluster(graph, members, near_duplicate=own.near_duplicate)
     for name, content in (("", table), (".hits", hits)):
         with (
             output.create(f"{part.name}{name}.arrow") as file,
@@ -154,17 +155,6 @@ def read_cuts(url: str) -> Cuts:
     return cut_spans.cuts(parts.open_parquet(url).read() if url else schemas.LINES.empty_table())
 
 
-def _members_of(
-    url: str, cuts: Cuts, wanted: U64, *, terms: Terms, hits: pa.Table
-) -> Iterator[clusters.Piece]:
-    for batch in read_measures(url, columns=verdicts.columns(terms)):
-        batch = batch.filter(pa.array(np.isin(batch.column("id").to_numpy(), wanted)))
-        if batch.num_rows:
-            cut = cuts.num_bytes[cuts.rows(batch.column("id").to_numpy())]
-            judged = verdicts.judge(batch, terms=terms, hits=hits, num_cut_bytes=cut)
-            yield members_piece(batch, judged.reason, terms=terms)
-
-
 def read_measures(url: str, *, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Read columns of the measures of a part, and the exact keys."""
     return parts.batches(
@@ -175,12 +165,24 @@ def read_measures(url: str, *, columns: list[str]) -> Iterator[pa.RecordBatch]:
     )
 
 
-def members_piece(batch: pa.RecordBatch, reason: I64, *, terms: Terms) -> clusters.Piece:
-    """Return some measured documents as clusters.members takes them, with what `judge` gave."""
+def fill(
+    members: clusters.Members, places: I64, batch: pa.RecordBatch, reason: I64, *, terms: Terms
+) -> None:
+    """Fill in what measures tell of some members.
+
+    Args:
+        members: of the graph.
+        places: [N] which of them.
+        batch: [N] their measures.
+        reason: [N] as `judge` gave them.
+        terms: of the sources.
+    """
     source, names = verdicts.dictionary(batch.column("source"))
-    ranks = np.array([terms.priority()[name] for name in names], dtype=np.int64)
-    exact = clusters.high_bits(batch.column("exact"))
-    return batch.column("id").to_numpy(), reason < 0, ranks[source], exact
+    rank = np.array([terms.priority()[name] for name in names], dtype=np.int64)
+    members.passes[places] = reason < 0
+    members.priority[places] = rank[source]
+    members.exact[places] = clusters.high_bits(batch.column("exact"))
+    members.is_known[places] = True
 
 
 def _plan_parts(
@@ -252,7 +254,8 @@ def decide(
     ids = batch.column("id").to_numpy()
     rows = cuts.rows(ids)
     judged = verdicts.judge(batch, terms=terms, hits=hits, num_cut_bytes=cuts.num_bytes[rows])
-    settled = verdicts.settle(ids, judged.reason, found)
+    places = clusters.places(found["id"].to_numpy(), ids)
+    settled = verdicts.settle(ids, judged.reason, found, places)
     dropped = settled.reason >= 0
     copied = settled.survivor > 0
     is_earlier = pc.equal(verdicts.stages_of(settled.reason), "earlier").fill_null(False)

@@ -1,11 +1,11 @@
-"""Open what a recipe has made so far, to ask about it; nothing here writes."""
+"""Open what was made of a corpus so far, to ask about it; nothing here writes."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from corpus import sets
 from corpus.sets import Manifest
-from pipeline import fates, parts, recipe
+from pipeline import fates, parts
 from pipeline.recipe import Recipe
 
 
@@ -13,7 +13,7 @@ from pipeline.recipe import Recipe
 class Ledger:
     """The finished sets of one corpus."""
 
-    recipe: Recipe
+    name: str
     data: str
     manifests: dict[str, Manifest]
     """By stage folder: those that the corpus points at."""
@@ -27,7 +27,7 @@ class Ledger:
         if folder not in self.manifests:
             command = "tokenizer" if folder == "tokenizers" else folder
             raise ValueError(
-                f"{self.data}: corpus {self.recipe.name!r} has no {folder} yet; "
+                f"{self.data}: corpus {self.name!r} has no {folder} yet; "
                 f"run `make {command} DATA={self.data}`"
             )
         return self.manifests[folder]
@@ -40,34 +40,32 @@ class Ledger:
         """Return the parts of a stage's set (parts.part_inputs)."""
         return parts.part_inputs(self.manifest(folder), data=self.data)
 
-    def fates_id(self) -> str:
-        """Return the id that the fates of this recipe have, made or not."""
+    def fates_id(self, recipe: Recipe) -> str:
+        """Return the id that the fates of a recipe have over these measures, made or not."""
         stage = fates.stage(
-            self.recipe, self.manifest("measures"), self.manifest("matches"), data=self.data
+            recipe, self.manifest("measures"), self.manifest("matches"), data=self.data
         )
         return sets.set_id("fates", stage.identity)
 
 
-def open_ledger(path: str, *, data: str, dump: str = "") -> Ledger:
-    """Open the sets of a recipe's corpus.
+def open_ledger(name: str, *, data: str) -> Ledger:
+    """Open the sets of a corpus.
 
     Args:
-        path: of the recipe, or the name of a shipped one.
+        name: of the corpus, which is that of its recipe.
         data: the DATA folder or URL.
-        dump: what ${DUMP} in the recipe stands for; need not be there any more.
 
     Raises:
-        ValueError: the recipe is wrong, or nothing was made of its corpus yet.
+        ValueError: nothing was made of it yet.
     """
-    found = recipe.load(path, variables={"DUMP": dump or "-"})
-    pointers = sets.read_corpus(data, found.name)
+    pointers = sets.read_corpus(data, name)
     if not pointers:
         raise ValueError(
-            f"{data}: nothing made of corpus {found.name!r} yet; run `make shards DATA={data}`"
+            f"{data}: nothing made of corpus {name!r} yet; run `make shards DATA={data}`"
         )
-    manifests = {}
+    manifests: dict[str, Manifest] = {}
     for folder in sets.STAGES:
         url = sets.folder(data, folder, pointers.get(folder, "-"))
         if folder in pointers and sets.has_manifest(url):
             manifests[folder] = sets.read_manifest(url)
-    return Ledger(recipe=found, data=data, manifests=manifests)
+    return Ledger(name=name, data=data, manifests=manifests)

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from pipeline import language, outside, rules
+from pipeline import clusters, language, outside, rules
 from pipeline.terms import Terms
 
 pc: Any = pyarrow.compute  # its functions are made at import, and declared nowhere
@@ -168,13 +168,12 @@ def _judge_rules(
 def _judge_hits(batch: pa.RecordBatch, judged: Judged, *, terms: Terms, hits: pa.Table) -> Judged:
     if not hits.num_rows:
         return judged
-    ids = batch.column("id").to_numpy()
-    known = hits["id"].to_numpy()
-    at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    hit = (known[at] == ids) & (judged.reason < 0)
-    rows = hits.take(pa.array(at))
-    union = np.maximum(rows["num_union"].to_numpy(), 1)
-    share = rows["num_common"].to_numpy() / union
+    at = clusters.places(hits["id"].to_numpy(), batch.column("id").to_numpy())
+    hit = (at >= 0) & (judged.reason < 0)
+    if not hit.any():
+        return judged
+    rows = hits.take(pa.array(np.maximum(at, 0)))
+    share = rows["num_common"].to_numpy() / np.maximum(rows["num_union"].to_numpy(), 1)
     kinds = rows["kind"].combine_chunks()
     for kind in outside.KINDS:
         least = {
@@ -210,36 +209,35 @@ class Settled:
     """Passing documents of its cluster."""
 
 
-def settle(ids: U64, reason: I64, clusters: pa.Table) -> Settled:
+def settle(ids: U64, reason: I64, found: pa.Table, places: I64) -> Settled:
     """Decide what is left: of a cluster of duplicates one document stays.
 
     Args:
         ids: [N].
         reason: [N] as `judge` gave them.
-        clusters: clusters.CLUSTERS of all documents, sorted by id.
+        found: clusters.CLUSTERS of the whole corpus.
+        places: [N] the row there of each document, -1 where it has none.
     """
-    known = clusters["id"].to_numpy()
     passes = reason < 0
-    if not len(known):
-        return Settled(
-            reason=reason,
-            survivor=np.zeros_like(ids),
-            root=ids,
-            jaccard=np.full(len(ids), np.nan),
-            size=passes.astype(np.int32),
-        )
-    at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    matched = known[at] == ids
-    survivor = np.where(matched, clusters["survivor"].to_numpy()[at], ids)
-    is_exact = clusters["is_exact"].to_numpy()[at]
+    survivor, root, jaccard = ids.copy(), ids.copy(), np.full(len(ids), np.nan)
+    size, is_exact = passes.astype(np.int32), np.zeros(len(ids), dtype=np.bool_)
+    mine = np.flatnonzero(places >= 0)
+    for name, column in (
+        ("survivor", survivor),
+        ("root", root),
+        ("jaccard", jaccard),
+        ("size", size),
+        ("is_exact", is_exact),
+    ):
+        column[mine] = found[name].to_numpy()[places[mine]]
     copied = passes & (survivor != ids)
     duplicate = np.where(is_exact, _CODE["exact_duplicate"], _CODE["near_duplicate"])
     return Settled(
         reason=np.where(copied, duplicate, reason),
         survivor=np.where(copied, survivor, np.uint64(0)),
-        root=np.where(matched, clusters["root"].to_numpy()[at], ids),
-        jaccard=np.where(matched, clusters["jaccard"].to_numpy()[at], np.nan),
-        size=np.where(matched, clusters["size"].to_numpy()[at], passes).astype(np.int32),
+        root=root,
+        jaccard=jaccard,
+        size=size,
     )
 
 

@@ -110,35 +110,32 @@ def decisions(ledger: Ledger, before: Terms, after: Terms) -> Decisions:
         ledger.manifest("measures"), ledger.manifest("matches"), data=ledger.data
     )
     pairs = fates.read_pairs([entry["url"] for entry in pairs_inputs])
-    inside, _ = outside.split(pairs)
-    wanted = np.unique(np.concatenate([inside["a"].to_numpy(), inside["b"].to_numpy()]))
+    graph = clusters.graph(outside.split(pairs)[0])
     both = (before, after)
     hits = [fates.find_hits(pairs, own) for own in both]
-    pieces: list[list[clusters.Piece]] = [[], []]
+    members = [clusters.unknown_members(len(graph.ids)) for _ in both]
     reasons: list[list[NDArray[np.int64]]] = [[], []]
-    ids, source, num_bytes = [], [], []
+    ids, places, source, num_bytes = [], [], [], []
     rank = before.priority()
     for batch, cut in _batches(inputs, both):
-        mine = batch.column("id").to_numpy()
-        is_member = pa.array(np.isin(mine, wanted))
+        ids.append(batch.column("id").to_numpy())
+        places.append(clusters.places(graph.ids, ids[-1]))
         codes, names = verdicts.dictionary(batch.column("source"))
-        ids.append(mine)
         source.append(np.array([rank[name] for name in names], dtype=np.int16)[codes])
         num_bytes.append(batch.column("num_bytes").to_numpy() - cut)
-        members = batch.filter(is_member)
+        is_member = places[-1] >= 0
+        some = batch.select(["source", "exact"]).filter(pa.array(is_member))
         for number, own in enumerate(both):
-            judged = verdicts.judge(batch, terms=own, hits=hits[number], num_cut_bytes=cut)
-            reasons[number].append(judged.reason)
-            passed = judged.reason[is_member.to_numpy(zero_copy_only=False)]
-            pieces[number].append(fates.members_piece(members, passed, terms=own))
-    everyone = np.concatenate([*ids, np.empty(0, np.uint64)])
+            reason = verdicts.judge(batch, terms=own, hits=hits[number], num_cut_bytes=cut).reason
+            reasons[number].append(reason)
+            fates.fill(members[number], places[-1][is_member], some, reason[is_member], terms=own)
+    everyone = np.concatenate([np.empty(0, np.uint64), *ids])
+    place = np.concatenate([np.empty(0, np.int64), *places])
     settled = []
     for number, own in enumerate(both):
-        table = clusters.cluster(
-            clusters.members(pieces[number]), inside, near_duplicate=own.near_duplicate
-        )
-        reason = np.concatenate([*reasons[number], np.empty(0, np.int64)])
-        settled.append(verdicts.settle(everyone, reason, table).reason.astype(np.int16))
+        table = clusters.cluster(graph, members[number], near_duplicate=own.near_duplicate)
+        reason = np.concatenate([np.empty(0, np.int64), *reasons[number]])
+        settled.append(verdicts.settle(everyone, reason, table, place).reason.astype(np.int16))
     return Decisions(
         source=np.concatenate([*source, np.empty(0, np.int16)]),
         sources=list(rank),
@@ -158,10 +155,21 @@ def _batches(
             yield batch, cuts.num_bytes[cuts.rows(batch.column("id").to_numpy())]
 
 
-def answer(ledger: Ledger, changes: Sequence[str]) -> str:
-    """Return what to print of other thresholds."""
-    other = changed(ledger.recipe, changes)
-    found = decisions(ledger, terms.of(ledger.recipe), terms.of(other))
+def answer(recipe: Recipe, ledger: Ledger, changes: Sequence[str]) -> str:
+    """Return what to print of other thresholds.
+
+    Raises:
+        ValueError: no such rule, or the recipe no longer has a source that was measured.
+    """
+    other = changed(recipe, changes)
+    measured = {entry["source"] for entry in ledger.inputs("measures")}
+    gone = measured - {source.name for source in recipe.source}
+    if gone:
+        raise ValueError(
+            f"the recipe has no source {', '.join(sorted(gone))} any more, which is among the "
+            "measures; run `make fates` first"
+        )
+    found = decisions(ledger, terms.of(recipe), terms.of(other))
     ratios, origin = fertility.bytes_per_token(ledger)
     return "\n\n".join(
         [
@@ -209,10 +217,10 @@ def _reason_rows(found: Decisions) -> list[list[str]]:
 
 def _tally(reason: NDArray[np.int16], num_bytes: NDArray[np.int64]) -> dict[int, tuple[int, int]]:
     """Return documents and bytes by reason."""
-    return {
-        int(code): (int((reason == code).sum()), int(num_bytes[reason == code].sum()))
-        for code in np.unique(reason)
-    }
+    num = np.bincount(reason + 1)
+    size = np.zeros(len(num), dtype=np.int64)
+    np.add.at(size, reason + 1, num_bytes)
+    return {code - 1: (int(num[code]), int(size[code])) for code in np.flatnonzero(num).tolist()}
 
 
 def moves(found: Decisions) -> dict[tuple[str, str, str], tuple[int, int]]:
