@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from pipeline import rules
+from pipeline import language, rules
 from pipeline.recipe import Recipe
 
 
@@ -45,10 +45,6 @@ class Terms:
                 )
         return sorted(names)
 
-    def columns(self) -> list[str]:
-        """Return the columns of measures that `verdicts.judge` reads."""
-        return ["id", "source", "declared", "language", "language_score", *self.metrics()]
-
 
 def section(recipe: Recipe) -> dict[str, Any]:
     """Return the terms of a recipe as JSON."""
@@ -57,7 +53,7 @@ def section(recipe: Recipe) -> dict[str, Any]:
         "rules": {source.name: rules.to_table(source.thresholds()) for source in recipe.source},
         "priority": [source.name for source in recipe.source],
         "language_id": {source.name: source.language_id for source in recipe.source},
-        "min_language_score": str(config.min_language_score),
+        "min_language_score": str(language.min_score(recipe)),
         "near_duplicate": str(config.near_duplicate),
         "contamination": str(config.contamination),
         "held_out": config.held_out,
