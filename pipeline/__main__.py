@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from corpus import storage
+from pipeline import questions
 from pipeline.runner import NotRunError, Runner, quiet_beam
 from pipeline.signals import end_cleanly
 
@@ -19,6 +20,7 @@ _HELP = {
     "shards": "encode, cut and pack the kept text into rows (Arrow)",
     "report": "print documents and bytes per stage, with reasons",
 }
+_ASKING = ("report", *questions.HELP)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
                 type=int,
                 help="local worker processes (default: one per core from 64 MB of input on)",
             )
+    questions.add_arguments(commands)
     return top
 
 
@@ -58,7 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         with end_cleanly():
-            return _report(options, rest) if options.command == "report" else _run(options, rest)
+            if options.command not in _ASKING:
+                return _run(options, rest)
+            if rest:
+                raise ValueError(f"unknown options: {' '.join(rest)}")
+            if options.command == "report":
+                return _report(options)
+            return questions.answer(options, print)
     except BrokenPipeError:
         # Whoever read our output has seen enough, as in `report | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -94,12 +103,10 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
-def _report(options: argparse.Namespace, rest: list[str]) -> int:
+def _report(options: argparse.Namespace) -> int:
     from corpus import sets
     from pipeline import plan, recipe, report, stages
 
-    if rest:
-        raise ValueError(f"unknown options: {' '.join(rest)}")
     name = recipe.load(options.recipe, variables={"DUMP": options.dump or "-"}).name
     pointers = sets.read_corpus(options.data, name)
     if not pointers:

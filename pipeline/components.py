@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 U64 = NDArray[np.uint64]
+I64 = NDArray[np.int64]
 
 
 def components(a: U64, b: U64) -> tuple[U64, U64]:
@@ -16,13 +17,18 @@ def components(a: U64, b: U64) -> tuple[U64, U64]:
     Returns:
         nodes, uint64 [N] sorted and distinct, and labels, uint64 [N]. The labels are a function
         of the graph: neither the order of the edges nor that of their ends counts.
+    """
+    nodes, ends = np.unique(np.concatenate([a, b]), return_inverse=True)
+    return nodes, nodes[labels(ends[: len(a)], ends[len(a) :], num=len(nodes))]
+
+
+def labels(x: I64, y: I64, *, num: int) -> I64:
+    """Return the smallest node of each node's component; nodes are numbers below `num`.
 
     Each round hooks every component to its smallest neighbour and then halves paths by pointer
     jumping, so a path of N nodes takes O(log N) rounds of vectorized work.
     """
-    nodes, ends = np.unique(np.concatenate([a, b]), return_inverse=True)
-    x, y = ends[: len(a)], ends[len(a) :]
-    parent = np.arange(len(nodes))
+    parent = np.arange(num)
     while True:
         low = np.minimum(parent[x], parent[y])
         before = parent.copy()
@@ -34,4 +40,4 @@ def components(a: U64, b: U64) -> tuple[U64, U64]:
                 break
             parent = jumped
         if (parent == before).all():
-            return nodes, nodes[parent]
+            return parent

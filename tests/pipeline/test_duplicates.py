@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus import schemas
-from pipeline import fates, lsh, minhash
+from pipeline import clusters as cluster_module
+from pipeline import lsh, minhash
 from pipeline.components import components
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"]), max_size=30)
@@ -143,7 +144,7 @@ def test_components_of_a_long_path_take_few_rounds():
 def members(rows):
     """rows: (id, passes, priority, exact), any order."""
     rows = sorted(rows)
-    return fates.Members(
+    return cluster_module.Members(
         ids=np.array([row[0] for row in rows], np.uint64),
         passes=np.array([row[1] for row in rows], np.bool_),
         priority=np.array([row[2] for row in rows], np.int64),
@@ -161,7 +162,7 @@ def matches(rows):
 
 
 def clusters(rows, pairs, near="0.8"):
-    table = fates.cluster(members(rows), matches(pairs), near_duplicate=Fraction(near))
+    table = cluster_module.cluster(members(rows), matches(pairs), near_duplicate=Fraction(near))
     return {row["id"]: row for row in table.to_pylist()}
 
 

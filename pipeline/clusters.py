@@ -1,0 +1,172 @@
+"""Clusters of duplicates: which documents are one, and which of them survives.
+
+Of a cluster the survivor is the passing document with the smallest (source priority, exact key,
+id). Its root is its smallest id over all matches of this corpus, whatever passes and whatever the
+threshold.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+from numpy.typing import NDArray
+
+from pipeline.components import labels
+from pipeline.ratios import at_least
+
+pc: Any = pyarrow.compute  # its functions are made at import, and declared nowhere
+
+U64: TypeAlias = NDArray[np.uint64]
+I64: TypeAlias = NDArray[np.int64]
+
+CLUSTERS = pa.schema(
+    [
+        ("id", pa.uint64()),
+        ("root", pa.uint64()),  # smallest id of the cluster over all matches
+        ("survivor", pa.uint64()),  # of the passing documents; 0 where none passes
+        ("is_exact", pa.bool_()),  # a better document with the same exact key passes
+        ("jaccard", pa.float64()),  # with the nearest passing document of the cluster
+        ("size", pa.int32()),  # passing documents of the cluster
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """The matches of this corpus as a graph. M members, E pairs."""
+
+    ids: U64
+    """[M] The documents that match any other, sorted. All else names them by their place here."""
+    x: I64
+    """[E] One end of each pair, of exact pairs the smallest id with that text."""
+    y: I64
+    """[E] The other end."""
+    is_exact: NDArray[np.bool_]
+    """[E]"""
+    num_common: I64
+    """[E]"""
+    num_union: I64
+    """[E]"""
+    root: I64
+    """[M] The smallest member of its cluster over all pairs."""
+
+
+def graph(pairs: pa.Table) -> Graph:
+    """Return the graph of matches (schemas.MATCHES) of kinds exact and near."""
+    a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
+    ids = np.sort(np.concatenate([a, b]))
+    first = np.ones(len(ids), dtype=np.bool_)
+    first[1:] = ids[1:] != ids[:-1]  # np.unique hashes, which takes much longer on random ids
+    ids = ids[first]
+    x, y = np.searchsorted(ids, a), np.searchsorted(ids, b)
+    return Graph(
+        ids=ids,
+        x=x,
+        y=y,
+        is_exact=pc.equal(pairs["kind"], "exact").to_numpy(zero_copy_only=False),
+        num_common=pairs["num_common"].to_numpy(),
+        num_union=pairs["num_union"].to_numpy(),
+        root=labels(x, y, num=len(ids)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Members:
+    """[M] What is known of the members of a graph, in its order."""
+
+    passes: NDArray[np.bool_]
+    priority: I64
+    """Of the source: 0 is the first in the recipe."""
+    exact: U64
+    """First 64 bits of the exact key."""
+    is_known: NDArray[np.bool_]
+    """Whether the rest has been filled in."""
+
+
+def unknown_members(num: int) -> Members:
+    """Return members to be filled in."""
+    return Members(
+        passes=np.zeros(num, dtype=np.bool_),
+        priority=np.zeros(num, dtype=np.int64),
+        exact=np.zeros(num, dtype=np.uint64),
+        is_known=np.zeros(num, dtype=np.bool_),
+    )
+
+
+def places(known: U64, ids: U64) -> I64:
+    """Return where each id stands in sorted ids; -1 where it does not."""
+    if not len(known):
+        return np.full(len(ids), -1, dtype=np.int64)
+    at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+    return np.where(known[at] == ids, at, -1)
+
+
+def high_bits(exact: pa.Array) -> U64:
+    """Return the first 64 bits of exact keys (binary(16))."""
+    words = np.frombuffer(exact.buffers()[1], dtype=">u8")[2 * exact.offset :][: 2 * len(exact)]
+    return words[0::2].astype(np.uint64)
+
+
+def cluster(found: Graph, members: Members, *, near_duplicate: Fraction) -> pa.Table:
+    """Decide every cluster of duplicates.
+
+    Args:
+        found: the matches.
+        members: all documents in them.
+        near_duplicate: least Jaccard similarity at which two documents count as the same.
+
+    Returns:
+        One row per member (CLUSTERS), sorted by id.
+    """
+    assert members.is_known.all(), "matches name a document that was not measured"
+    x, y, num, passes = found.x, found.y, len(found.ids), members.passes
+    # Equal documents are one node, the smallest id among them, whether that one passes or not;
+    # near pairs are pairs of such nodes, so a copy inherits its original's neighbours.
+    node = np.arange(num)
+    node[y[found.is_exact]] = x[found.is_exact]
+    alive = np.zeros(num, dtype=np.bool_)
+    alive[node[passes]] = True
+    edges = ~found.is_exact & at_least(found.num_common, found.num_union, near_duplicate)
+    edges &= alive[x] & alive[y]
+    # Documents with the same label are one cluster of duplicates at this threshold.
+    label = labels(x[edges], y[edges], num=num)[node]
+
+    order = np.lexsort((found.ids, members.exact, members.priority))
+    survivor, exact_best = (_best(group, order, passes) for group in (label, node))
+    nearest = np.zeros(num)
+    similarity = found.num_common[edges] / found.num_union[edges]
+    np.maximum.at(nearest, x[edges], similarity)
+    np.maximum.at(nearest, y[edges], similarity)
+    jaccard = np.where(nearest[node] > 0, nearest[node], np.nan)
+    passing = np.bincount(node, weights=passes, minlength=num)[node]
+    jaccard[passing - passes >= 1] = 1.0
+    return pa.table(
+        [
+            found.ids,
+            found.ids[found.root],
+            np.where(survivor < num, np.append(found.ids, np.uint64(0))[survivor], np.uint64(0)),
+            passes & (exact_best != np.arange(num)),
+            jaccard,
+            np.bincount(label, weights=passes, minlength=num)[label].astype(np.int32),
+        ],
+        schema=CLUSTERS,
+    )
+
+
+def _best(group: I64, order: I64, passes: NDArray[np.bool_]) -> I64:
+    """Return for each member the first passing one of its group; M where none passes.
+
+    Args:
+        group: [M] in [0, M).
+        order: [M] the members from best to worst.
+        passes: [M].
+    """
+    num = len(group)
+    rank = np.empty(num + 1, dtype=np.int64)
+    rank[order] = np.arange(num)
+    best = np.full(num, num)
+    np.minimum.at(best, group[passes], rank[:num][passes])
+    return np.append(order, num)[best[group]]
