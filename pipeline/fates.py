@@ -38,7 +38,7 @@ U64: TypeAlias = NDArray[np.uint64]
 I64: TypeAlias = NDArray[np.int64]
 _HELD_OUT = 0x48454C44  # keeps this choice apart from other hashes of the same ids
 _BATCH_ROWS = 1 << 16
-_LINES = "lines-"
+LINES = "lines-"
 """What the names of the parts of matches begin with that hold spans, not pairs."""
 
 
@@ -84,10 +84,10 @@ def found_inputs(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the parts of measures, each with its cut lines where it has some, and of pairs."""
     found = parts.part_inputs(matched, data=data)
-    lines = {entry["name"]: entry for entry in found if entry["name"].startswith(_LINES)}
+    lines = {entry["name"]: entry for entry in found if entry["name"].startswith(LINES)}
     inputs = []
     for entry in parts.part_inputs(measured, data=data):
-        own = lines.get(_LINES + entry["name"], {"url": "", "content": ""})
+        own = lines.get(LINES + entry["name"], {"url": "", "content": ""})
         inputs.append({**entry, "lines": own["url"], "lines_content": own["content"]})
     return inputs, [entry for entry in found if entry["name"] not in lines]
 

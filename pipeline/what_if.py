@@ -160,6 +160,11 @@ def answer(recipe: Recipe, ledger: Ledger, changes: Sequence[str]) -> str:
         ValueError: no such rule, or the recipe no longer has a source that was measured.
     """
     other = changed(recipe, changes)
+    if not ledger.is_current("matches"):
+        raise ValueError(
+            f"{ledger.data}: corpus {ledger.name!r} has no matches of its measures yet; "
+            f"run `make matches DATA={ledger.data}`"
+        )
     measured = {entry["source"] for entry in ledger.inputs("measures")}
     gone = measured - {source.name for source in recipe.source}
     if gone:
