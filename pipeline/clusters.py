@@ -7,17 +7,15 @@ threshold.
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 from numpy.typing import NDArray
 
 from pipeline.components import labels
+from pipeline.parts import dictionary
 from pipeline.ratios import at_least
-
-pc: Any = pyarrow.compute  # its functions are made at import, and declared nowhere
 
 U64: TypeAlias = NDArray[np.uint64]
 I64: TypeAlias = NDArray[np.int64]
@@ -25,13 +23,40 @@ I64: TypeAlias = NDArray[np.int64]
 CLUSTERS = pa.schema(
     [
         ("id", pa.uint64()),
-        ("root", pa.uint64()),  # smallest id of the cluster over all matches
-        ("survivor", pa.uint64()),  # of the passing documents; 0 where none passes
-        ("is_exact", pa.bool_()),  # a better document with the same exact key passes
-        ("jaccard", pa.float64()),  # with the nearest passing document of the cluster
-        ("size", pa.int32()),  # passing documents of the cluster
+        ("root", pa.uint64()),
+        ("survivor", pa.uint64()),
+        ("is_exact", pa.bool_()),
+        ("jaccard", pa.float64()),
+        ("size", pa.int32()),
     ]
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clusters:
+    """[M] The columns of CLUSTERS: what is decided of the documents that match any other."""
+
+    id: U64
+    """Sorted."""
+    root: U64
+    """Smallest id of the cluster over all matches."""
+    survivor: U64
+    """Of the passing documents; 0 where none passes."""
+    is_exact: NDArray[np.bool_]
+    """A better document with the same exact key passes."""
+    jaccard: NDArray[np.float64]
+    """With the nearest passing document of the cluster; NaN where there is none."""
+    size: NDArray[np.int32]
+    """Passing documents of the cluster."""
+
+    def to_table(self) -> pa.Table:
+        """Return them as a table (CLUSTERS)."""
+        return pa.table([getattr(self, name) for name in CLUSTERS.names], schema=CLUSTERS)
+
+
+def from_table(table: pa.Table) -> Clusters:
+    """Read what `Clusters.to_table` wrote."""
+    return Clusters(**{name: table[name].to_numpy() for name in CLUSTERS.names})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +80,13 @@ class Graph:
 
 
 def graph(pairs: pa.Table) -> Graph:
-    """Return the graph of matches (schemas.MATCHES) of kinds exact and near."""
-    a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
+    """Return the graph of matches (schemas.MATCHES): those of kinds exact and near."""
+    codes, kinds = dictionary(pairs["kind"])
+    inside = np.array([name in ("exact", "near") for name in kinds])[codes]
+    is_exact = np.array([name == "exact" for name in kinds])[codes][inside]
+    a, b, common, union = (
+        pairs[name].to_numpy()[inside] for name in ("a", "b", "num_common", "num_union")
+    )
     ids = np.sort(np.concatenate([a, b]))
     first = np.ones(len(ids), dtype=np.bool_)
     first[1:] = ids[1:] != ids[:-1]  # np.unique hashes, which takes much longer on random ids
@@ -66,9 +96,9 @@ def graph(pairs: pa.Table) -> Graph:
         ids=ids,
         x=x,
         y=y,
-        is_exact=pc.equal(pairs["kind"], "exact").to_numpy(zero_copy_only=False),
-        num_common=pairs["num_common"].to_numpy(),
-        num_union=pairs["num_union"].to_numpy(),
+        is_exact=is_exact,
+        num_common=common,
+        num_union=union,
         root=labels(x, y, num=len(ids)),
     )
 
@@ -96,30 +126,19 @@ def unknown_members(num: int) -> Members:
     )
 
 
-def places(known: U64, ids: U64) -> I64:
-    """Return where each id stands in sorted ids; -1 where it does not."""
-    if not len(known):
-        return np.full(len(ids), -1, dtype=np.int64)
-    at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    return np.where(known[at] == ids, at, -1)
-
-
 def high_bits(exact: pa.Array) -> U64:
     """Return the first 64 bits of exact keys (binary(16))."""
     words = np.frombuffer(exact.buffers()[1], dtype=">u8")[2 * exact.offset :][: 2 * len(exact)]
     return words[0::2].astype(np.uint64)
 
 
-def cluster(found: Graph, members: Members, *, near_duplicate: Fraction) -> pa.Table:
+def cluster(found: Graph, members: Members, *, near_duplicate: Fraction) -> Clusters:
     """Decide every cluster of duplicates.
 
     Args:
         found: the matches.
         members: all documents in them.
         near_duplicate: least Jaccard similarity at which two documents count as the same.
-
-    Returns:
-        One row per member (CLUSTERS), sorted by id.
     """
     assert members.is_known.all(), "matches name a document that was not measured"
     x, y, num, passes = found.x, found.y, len(found.ids), members.passes
@@ -143,16 +162,13 @@ def cluster(found: Graph, members: Members, *, near_duplicate: Fraction) -> pa.T
     jaccard = np.where(nearest[node] > 0, nearest[node], np.nan)
     passing = np.bincount(node, weights=passes, minlength=num)[node]
     jaccard[passing - passes >= 1] = 1.0
-    return pa.table(
-        [
-            found.ids,
-            found.ids[found.root],
-            np.where(survivor < num, np.append(found.ids, np.uint64(0))[survivor], np.uint64(0)),
-            passes & (exact_best != np.arange(num)),
-            jaccard,
-            np.bincount(label, weights=passes, minlength=num)[label].astype(np.int32),
-        ],
-        schema=CLUSTERS,
+    return Clusters(
+        id=found.ids,
+        root=found.ids[found.root],
+        survivor=np.append(found.ids, np.uint64(0))[survivor],
+        is_exact=passes & (exact_best != np.arange(num)),
+        jaccard=jaccard,
+        size=np.bincount(label, weights=passes, minlength=num)[label].astype(np.int32),
     )
 
 

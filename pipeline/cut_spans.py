@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpus import schemas
+from pipeline.outside import places
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,17 +16,27 @@ class Cuts:
 
     ids: NDArray[np.uint64]
     """[N] Documents with cuts, sorted."""
-    spans: pa.ListArray
-    """[N + 1] Their spans (schemas.SPAN); the last entry is empty, for all other documents."""
+    offsets: NDArray[np.int64]
+    """[N + 2] Where each one's spans begin in `starts` and `ends`, and where the last one's end;
+    entry N has none, for all other documents."""
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
     num_bytes: NDArray[np.int64]
     """[N + 1] How many bytes the spans cover; the last is 0."""
 
+    def spans(self, rows: NDArray[np.int64]) -> pa.ListArray:
+        """Return the column `cuts` of fates for the documents in these rows."""
+        everything = pa.ListArray.from_arrays(
+            pa.array(self.offsets, pa.int32()),
+            pa.StructArray.from_arrays([self.starts, self.ends], fields=list(schemas.SPAN)),
+            type=schemas.FATES.field("cuts").type,
+        )
+        return everything.take(pa.array(rows))
+
     def rows(self, ids: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Return for each document its row in `spans` and `num_bytes`."""
-        if not len(self.ids):
-            return np.zeros(len(ids), dtype=np.int64)
-        at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        return np.where(self.ids[at] == ids, at, len(self.ids))
+        """Return for each document its row in `offsets` and `num_bytes`."""
+        at = places(self.ids, ids)
+        return np.where(at < 0, len(self.ids), at)
 
 
 def cuts(lines: pa.Table) -> Cuts:
@@ -52,13 +63,10 @@ def cuts(lines: pa.Table) -> Cuts:
     starts, ends = start[first], high[last] - owner * width
     offsets = np.searchsorted(owner, np.arange(len(ids) + 1))
     covered = np.concatenate([[0], np.cumsum(ends - starts)])
-    spans = pa.StructArray.from_arrays([starts, ends], fields=list(schemas.SPAN))
     return Cuts(
         ids=ids,
-        spans=pa.ListArray.from_arrays(
-            pa.array(np.append(offsets, offsets[-1]), pa.int32()),
-            spans,
-            type=schemas.FATES.field("cuts").type,
-        ),
+        offsets=np.append(offsets, offsets[-1]),
+        starts=starts,
+        ends=ends,
         num_bytes=np.append(covered[offsets[1:]] - covered[offsets[:-1]], 0),
     )

@@ -92,22 +92,22 @@ def _read(selection: Selection) -> pa.Table:
         ).read(columns=columns)
         for part in selection.manifest.parts
     ]
-    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    return pa.concat_tables(tables)
 
 
 def join(a: pa.Table, b: pa.Table) -> Joined:
     """Join two ledgers (columns id, source, rule, num_bytes, num_cut_bytes) by document."""
     names = [*verdicts.REASONS, "kept", ABSENT]
     ids = np.unique(np.concatenate([a["id"].to_numpy(), b["id"].to_numpy()]))
-    sources = sorted({*a["source"].unique().to_pylist(), *b["source"].unique().to_pylist()})
+    sources = sorted({name for table in (a, b) for name in parts.dictionary(table["source"])[1]})
     source = np.zeros(len(ids), dtype=np.int64)
     fate: list[NDArray[np.int64]] = []
     num_bytes: list[NDArray[np.int64]] = []
     for table in (a, b):
         at = np.searchsorted(ids, table["id"].to_numpy())
-        codes, found = _numbers(table["source"], null="")
+        codes, found = parts.dictionary(table["source"])
         source[at] = np.array([sources.index(name) for name in found], dtype=np.int64)[codes]
-        codes, found = _numbers(table["rule"], null="kept")
+        codes, found = parts.dictionary(table["rule"], null="kept")
         # A selection of another version may have reasons that are not known here.
         names.extend(name for name in found if name not in names)
         fate.append(np.full(len(ids), names.index(ABSENT), dtype=np.int64))
@@ -123,15 +123,6 @@ def join(a: pa.Table, b: pa.Table) -> Joined:
         fate=(fate[0][order], fate[1][order]),
         num_bytes=(num_bytes[0][order], num_bytes[1][order]),
     )
-
-
-def _numbers(column: pa.ChunkedArray, *, null: str) -> tuple[NDArray[np.int64], list[str]]:
-    """Return a dictionary column as numbers of names; nulls have a name of their own."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks)
-    names = [*array.dictionary.to_pylist(), null]
-    return array.indices.fill_null(len(names) - 1).to_numpy().astype(np.int64), names
 
 
 def changes(joined: Joined) -> list[tuple[str, NDArray[np.bool_], int]]:

@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from corpus import identity, keyed, schemas, sets, storage
 from corpus.sets import Manifest, Receipt
 from pipeline import clusters, conservation, cut_spans, outside, parts, terms, verdicts
+from pipeline.clusters import Clusters
 from pipeline.cut_spans import Cuts
 from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
+from pipeline.outside import Hits, places
 from pipeline.recipe import Recipe
 from pipeline.terms import Terms
 
@@ -36,7 +38,7 @@ U64: TypeAlias = NDArray[np.uint64]
 I64: TypeAlias = NDArray[np.int64]
 _HELD_OUT = 0x48454C44  # keeps this choice apart from other hashes of the same ids
 _BATCH_ROWS = 1 << 16
-_LINES = "lines-"
+LINES = "lines-"
 """What the names of the parts of matches begin with that hold spans, not pairs."""
 
 
@@ -82,10 +84,10 @@ def found_inputs(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the parts of measures, each with its cut lines where it has some, and of pairs."""
     found = parts.part_inputs(matched, data=data)
-    lines = {entry["name"]: entry for entry in found if entry["name"].startswith(_LINES)}
+    lines = {entry["name"]: entry for entry in found if entry["name"].startswith(LINES)}
     inputs = []
     for entry in parts.part_inputs(measured, data=data):
-        own = lines.get(_LINES + entry["name"], {"url": "", "content": ""})
+        own = lines.get(LINES + entry["name"], {"url": "", "content": ""})
         inputs.append({**entry, "lines": own["url"], "lines_content": own["content"]})
     return inputs, [entry for entry in found if entry["name"] not in lines]
 
@@ -120,18 +122,18 @@ def write_clusters(part: Part, output: Output) -> None:
     own = terms.from_section(part.inputs["section"])
     pairs = read_pairs(part.inputs["matches"])
     hits = find_hits(pairs, own)
-    graph = clusters.graph(outside.split(pairs)[0])
+    graph = clusters.graph(pairs)
     members = clusters.unknown_members(len(graph.ids))
     for url, lines in part.inputs["measures"]:
         cuts = read_cuts(lines)
         for batch in read_measures(url, columns=verdicts.columns(own)):
-            places = clusters.places(graph.ids, batch.column("id").to_numpy())
-            batch = batch.filter(pa.array(places >= 0))
+            at = places(graph.ids, batch.column("id").to_numpy())
+            batch = batch.filter(pa.array(at >= 0))
             cut = cuts.num_bytes[cuts.rows(batch.column("id").to_numpy())]
             judged = verdicts.judge(batch, terms=own, hits=hits, num_cut_bytes=cut)
-            fill(members, places[places >= 0], batch, judged.reason, terms=own)
+            fill(members, at[at >= 0], batch, judged.reason, terms=own)
     table = clusters.cluster(graph, members, near_duplicate=own.near_duplicate)
-    for name, content in (("", table), (".hits", hits)):
+    for name, content in (("", table.to_table()), (".hits", hits.to_table())):
         with (
             output.create(f"{part.name}{name}.arrow") as file,
             pa.ipc.new_file(file, content.schema) as writer,
@@ -141,12 +143,17 @@ def write_clusters(part: Part, output: Output) -> None:
 
 def read_pairs(urls: Sequence[str]) -> pa.Table:
     """Return all matches (schemas.MATCHES)."""
-    tables = [parts.open_parquet(url).read(columns=schemas.MATCHES.names) for url in urls]
+    tables = [
+        parts.open_parquet(url, read_dictionary=("kind", "corpus")).read(
+            columns=schemas.MATCHES.names
+        )
+        for url in urls
+    ]
     return pa.concat_tables(tables) if tables else schemas.MATCHES.empty_table()
 
 
-def find_hits(pairs: pa.Table, own: Terms) -> pa.Table:
-    """Return what matches something outside the corpus (outside.HITS)."""
+def find_hits(pairs: pa.Table, own: Terms) -> Hits:
+    """Return what matches something outside the corpus."""
     return outside.hits(pairs, near_duplicate=own.near_duplicate, contamination=own.contamination)
 
 
@@ -166,23 +173,25 @@ def read_measures(url: str, *, columns: list[str]) -> Iterator[pa.RecordBatch]:
 
 
 def fill(
-    members: clusters.Members, places: I64, batch: pa.RecordBatch, reason: I64, *, terms: Terms
+    members: clusters.Members, at: I64, batch: pa.RecordBatch, reason: I64, *, terms: Terms
 ) -> None:
-    """Fill in what measures tell of some members.
+    """Fill in what measures tell of the members among some documents.
 
     Args:
         members: of the graph.
-        places: [N] which of them.
+        at: [N] their place there, -1 for a document that is none.
         batch: [N] their measures.
         reason: [N] as `judge` gave them.
         terms: of the sources.
     """
-    source, names = verdicts.dictionary(batch.column("source"))
+    mine = np.flatnonzero(at >= 0)
+    place = at[mine]
+    source, names = parts.dictionary(batch.column("source"))
     rank = np.array([terms.priority()[name] for name in names], dtype=np.int64)
-    members.passes[places] = reason < 0
-    members.priority[places] = rank[source]
-    members.exact[places] = clusters.high_bits(batch.column("exact"))
-    members.is_known[places] = True
+    members.passes[place] = reason[mine] < 0
+    members.priority[place] = rank[source[mine]]
+    members.exact[place] = clusters.high_bits(batch.column("exact"))[mine]
+    members.is_known[place] = True
 
 
 def _plan_parts(
@@ -220,7 +229,8 @@ def _plan_parts(
 def decide_part(part: Part, output: Output) -> None:
     """Write the fates of the documents of one measures part."""
     own = terms.from_section(part.inputs["section"])
-    found, hits = (_read_arrow(part.inputs[name]) for name in ("clusters", "hits"))
+    found = clusters.from_table(_read_arrow(part.inputs["clusters"]))
+    hits = outside.from_table(_read_arrow(part.inputs["hits"]))
     cuts = read_cuts(part.inputs["lines"])
     num_rows = 0
     with (
@@ -240,22 +250,21 @@ def _read_arrow(url: str) -> pa.Table:
 
 
 def decide(
-    batch: pa.RecordBatch, found: pa.Table, *, terms: Terms, hits: pa.Table, cuts: Cuts
+    batch: pa.RecordBatch, found: Clusters, *, terms: Terms, hits: Hits, cuts: Cuts
 ) -> pa.Table:
     """Return the fates (schemas.FATES) of a batch of measures.
 
     Args:
         batch: with `verdicts.columns(terms)`.
-        found: clusters.CLUSTERS of the whole corpus.
+        found: of the whole corpus.
         terms: thresholds.
-        hits: outside.HITS of the whole corpus.
+        hits: of the whole corpus.
         cuts: of the documents part.
     """
     ids = batch.column("id").to_numpy()
     rows = cuts.rows(ids)
     judged = verdicts.judge(batch, terms=terms, hits=hits, num_cut_bytes=cuts.num_bytes[rows])
-    places = clusters.places(found["id"].to_numpy(), ids)
-    settled = verdicts.settle(ids, judged.reason, found, places)
+    settled = verdicts.settle(ids, judged.reason, found, places(found.id, ids))
     dropped = settled.reason >= 0
     copied = settled.survivor > 0
     is_earlier = pc.equal(verdicts.stages_of(settled.reason), "earlier").fill_null(False)
@@ -263,7 +272,9 @@ def decide(
     names = verdicts.names_of(settled.reason)
     is_exact = pc.equal(names, "exact_duplicate").fill_null(False).to_numpy(zero_copy_only=False)
     bound = np.where(is_exact, 1.0, float(terms.near_duplicate))
-    survivor = np.where(copied, settled.survivor, judged.other)
+    is_hit = judged.hit >= 0
+    survivor = settled.survivor.copy()
+    survivor[is_hit] = hits.other[judged.hit[is_hit]]
     draw = keyed.mix(terms.seed, _HELD_OUT, settled.root)
     subset = np.where(keyed.below(draw, terms.held_out), 1, 0)
     return pa.table(
@@ -278,11 +289,11 @@ def decide(
             pa.array(np.where(copied, settled.jaccard, judged.value), mask=~dropped),
             pa.array(np.where(copied, bound, judged.threshold), mask=~dropped),
             pa.array(survivor, mask=survivor == 0),
-            judged.corpus,
+            pa.array(hits.corpus, pa.string()).take(pa.array(judged.hit, mask=~is_hit)),
             pa.array(jaccard, mask=np.isnan(jaccard)),
             pa.array(settled.size),
             batch.column("num_bytes"),
-            cuts.spans.take(pa.array(rows)),
+            cuts.spans(rows),
             pa.array(cuts.num_bytes[rows]),
         ],
         schema=schemas.FATES,

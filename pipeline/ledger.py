@@ -40,6 +40,17 @@ class Ledger:
         """Return the parts of a stage's set (parts.part_inputs)."""
         return parts.part_inputs(self.manifest(folder), data=self.data)
 
+    def is_current(self, folder: str) -> bool:
+        """Tell whether a stage was made, from sets that this ledger has and that are current."""
+        if folder not in self.manifests:
+            return False
+        parents = self.manifests[folder].identity["parents"]
+        return all(
+            self.manifests[name].digest() == digest and self.is_current(name)
+            for name, digest in parents.items()
+            if name in self.manifests
+        )
+
     def fates_id(self, recipe: Recipe) -> str:
         """Return the id that the fates of a recipe have over these measures, made or not."""
         stage = fates.stage(

@@ -4,13 +4,17 @@ Imports no kernel and no Beam, so that what only reads tables starts at once.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from corpus import sets, storage
 from corpus.sets import Manifest
+
+I64: TypeAlias = NDArray[np.int64]
 
 
 def part_inputs(manifest: Manifest, *, data: str) -> list[dict[str, Any]]:
@@ -58,3 +62,30 @@ def batches(
     """Read columns of a Parquet file in batches of at most `num_rows`."""
     with open_parquet(url, read_dictionary=read_dictionary) as file:
         yield from file.iter_batches(batch_size=num_rows, columns=columns)
+
+
+def dictionary(column: pa.Array | pa.ChunkedArray, *, null: str = "") -> tuple[I64, list[str]]:
+    """Return a string column, plain or as a dictionary, as numbers of its few different strings.
+
+    Args:
+        column: [N].
+        null: what a null counts as.
+
+    Returns:
+        int64 [N], and the strings.
+    """
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    number: dict[str, int] = {}
+    codes = [np.empty(0, np.int64)]
+    for chunk in chunks:
+        if not pa.types.is_dictionary(chunk.type):
+            chunk = chunk.dictionary_encode()
+        words = chunk.dictionary.to_pylist()
+        if chunk.indices.null_count:
+            words.append(null)
+        own = np.array([number.setdefault(word, len(number)) for word in words], dtype=np.int64)
+        indices = chunk.indices
+        if indices.null_count:
+            indices = indices.fill_null(len(words) - 1)
+        codes.append(own[indices.to_numpy()])
+    return np.concatenate(codes), list(number)

@@ -12,17 +12,16 @@ the last two, from the clusters of the documents that passed.
 """
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 from numpy.typing import NDArray
 
-from pipeline import clusters, language, outside, rules
+from pipeline import language, outside, parts, rules
+from pipeline.clusters import Clusters
+from pipeline.outside import Hits, places
 from pipeline.terms import Terms
-
-pc: Any = pyarrow.compute  # its functions are made at import, and declared nowhere
 
 I64: TypeAlias = NDArray[np.int64]
 F64: TypeAlias = NDArray[np.float64]
@@ -62,10 +61,8 @@ class Judged:
     """What broke the threshold, for display; NaN without a reason."""
     threshold: F64
     """For display; NaN without a reason."""
-    other: U64
-    """The document outside this corpus that it matches, where that is the reason; else 0."""
-    corpus: pa.Array
-    """Where that one is; null elsewhere."""
+    hit: I64
+    """Row of the hits that is the reason; -1: none is."""
 
 
 def columns(terms: Terms) -> list[str]:
@@ -73,20 +70,13 @@ def columns(terms: Terms) -> list[str]:
     return ["id", "source", "declared", "language", "language_score", *terms.metrics()]
 
 
-def dictionary(column: pa.Array) -> tuple[I64, list[str]]:
-    """Return a string column as numbers, and the strings that they stand for."""
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    return column.indices.to_numpy().astype(np.int64), column.dictionary.to_pylist()
-
-
-def judge(batch: pa.RecordBatch, *, terms: Terms, hits: pa.Table, num_cut_bytes: I64) -> Judged:
+def judge(batch: pa.RecordBatch, *, terms: Terms, hits: Hits, num_cut_bytes: I64) -> Judged:
     """Make the decisions that need no other document of this corpus.
 
     Args:
         batch: measures, with `columns(terms)`.
         terms: thresholds.
-        hits: of these documents and others (outside.HITS, sorted by id).
+        hits: of these documents and others.
         num_cut_bytes: [N] bytes cut out of each document.
     """
     num = batch.num_rows
@@ -94,16 +84,16 @@ def judge(batch: pa.RecordBatch, *, terms: Terms, hits: pa.Table, num_cut_bytes:
         reason=np.full(num, -1, dtype=np.int64),
         value=np.full(num, np.nan),
         threshold=np.full(num, np.nan),
-        other=np.zeros(num, dtype=np.uint64),
-        corpus=pa.nulls(num, pa.string()),
+        hit=np.full(num, -1, dtype=np.int64),
     )
-    source, names = dictionary(batch.column("source"))
+    source, names = parts.dictionary(batch.column("source"))
     _judge_language(batch, judged, terms=terms, source=source, names=names)
     _judge_rules(batch, judged, terms=terms, source=source, names=names)
     left = batch.column("num_bytes").to_numpy() - num_cut_bytes
     gone = (num_cut_bytes > 0) & (left <= 0)
     _give(judged, gone, _CODE["cut_to_nothing"], left.astype(np.float64), 1.0)
-    return _judge_hits(batch, judged, terms=terms, hits=hits)
+    _judge_hits(batch, judged, terms=terms, hits=hits)
+    return judged
 
 
 def _give(judged: Judged, mask: NDArray[np.bool_], code: int, value: F64, threshold: float) -> None:
@@ -120,29 +110,11 @@ def _judge_language(
     checked = np.array([terms.checks_language[name] for name in names], dtype=np.bool_)[source]
     if not checked.any():
         return
-    declared, declared_names = dictionary(batch.column("declared"))
-    found, found_names = dictionary(batch.column("language"))
     scores = batch.column("language_score").to_numpy()
     least = terms.min_language_score
-    enough = scores * least.denominator >= 10_000 * least.numerator
-    # Of each pair of languages two cases tell all: a score that is enough, and one that is not.
-    pair, which = np.unique(declared * len(found_names) + found, return_inverse=True)
-    pairs = [
-        (declared_names[p // len(found_names)], found_names[p % len(found_names)]) for p in pair
-    ]
-    sure, unsure = (
-        np.asarray(
-            language.verdicts(
-                [one for one, _ in pairs],
-                [other for _, other in pairs],
-                [score] * len(pairs),
-                least,
-            )
-        )[which]
-        for score in (10_000, 0)
-    )
-    code = np.where(enough, sure, unsure)
-    for number, name in ((1, "language"), (2, "min_language_score")):
+    code = language.verdicts(batch.column("declared"), batch.column("language"), scores, least)
+    for number in (language.OTHER_LANGUAGE, language.LOW_SCORE):
+        name = language.RULES[number]
         _give(judged, checked & (code == number), _CODE[name], scores / 10_000, float(least))
 
 
@@ -152,45 +124,31 @@ def _judge_rules(
     numbers = {name: batch.column(name).to_numpy() for name in terms.metrics()}
     first = _CODE[next(iter(rules.RULES))]
     for number, name in enumerate(names):
-        mine = np.flatnonzero((source == number) & (judged.reason < 0))
-        if not len(mine):
-            continue
+        mine = np.flatnonzero(source == number)
         some = numbers
         if len(mine) < batch.num_rows:
             some = {metric: column[mine] for metric, column in numbers.items()}
-        verdicts = rules.apply(some, terms.rules[name])
-        broken = verdicts.rule >= 0
-        judged.reason[mine[broken]] = first + verdicts.rule[broken]
-        judged.value[mine[broken]] = verdicts.value()[broken]
-        judged.threshold[mine[broken]] = verdicts.threshold[broken]
+        found = rules.apply(some, terms.rules[name])
+        broken = (found.rule >= 0) & (judged.reason[mine] < 0)
+        judged.reason[mine[broken]] = first + found.rule[broken]
+        judged.value[mine[broken]] = found.value()[broken]
+        judged.threshold[mine[broken]] = found.threshold[broken]
 
 
-def _judge_hits(batch: pa.RecordBatch, judged: Judged, *, terms: Terms, hits: pa.Table) -> Judged:
-    if not hits.num_rows:
-        return judged
-    at = clusters.places(hits["id"].to_numpy(), batch.column("id").to_numpy())
-    hit = (at >= 0) & (judged.reason < 0)
-    if not hit.any():
-        return judged
-    rows = hits.take(pa.array(np.maximum(at, 0)))
-    share = rows["num_common"].to_numpy() / np.maximum(rows["num_union"].to_numpy(), 1)
-    kinds = rows["kind"].combine_chunks()
-    for kind in outside.KINDS:
-        least = {
-            "contamination": float(terms.contamination),
-            "earlier_exact": 1.0,
-            "earlier_near": float(terms.near_duplicate),
-        }[kind]
-        of_kind = pc.equal(kinds, kind).to_numpy(zero_copy_only=False)
-        _give(judged, hit & of_kind, _CODE[kind], share, least)
-    judged.other[hit] = rows["other"].to_numpy()[hit]
-    return Judged(
-        reason=judged.reason,
-        value=judged.value,
-        threshold=judged.threshold,
-        other=judged.other,
-        corpus=pc.if_else(pa.array(hit), rows["corpus"].combine_chunks(), None),
-    )
+def _judge_hits(batch: pa.RecordBatch, judged: Judged, *, terms: Terms, hits: Hits) -> None:
+    at = places(hits.ids, batch.column("id").to_numpy())
+    mine = np.flatnonzero((at >= 0) & (judged.reason < 0))
+    rows = at[mine]
+    least = {
+        "contamination": float(terms.contamination),
+        "earlier_exact": 1.0,
+        "earlier_near": float(terms.near_duplicate),
+    }
+    codes = np.array([_CODE[kind] for kind in outside.KINDS])
+    judged.reason[mine] = codes[hits.kind[rows]]
+    judged.value[mine] = hits.num_common[rows] / np.maximum(hits.num_union[rows], 1)
+    judged.threshold[mine] = np.array([least[kind] for kind in outside.KINDS])[hits.kind[rows]]
+    judged.hit[mine] = rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,19 +167,19 @@ class Settled:
     """Passing documents of its cluster."""
 
 
-def settle(ids: U64, reason: I64, found: pa.Table, places: I64) -> Settled:
+def settle(ids: U64, reason: I64, found: Clusters, row: I64) -> Settled:
     """Decide what is left: of a cluster of duplicates one document stays.
 
     Args:
         ids: [N].
         reason: [N] as `judge` gave them.
-        found: clusters.CLUSTERS of the whole corpus.
-        places: [N] the row there of each document, -1 where it has none.
+        found: of the whole corpus.
+        row: [N] the row there of each document, -1 where it has none.
     """
     passes = reason < 0
     survivor, root, jaccard = ids.copy(), ids.copy(), np.full(len(ids), np.nan)
     size, is_exact = passes.astype(np.int32), np.zeros(len(ids), dtype=np.bool_)
-    mine = np.flatnonzero(places >= 0)
+    mine = np.flatnonzero(row >= 0)
     for name, column in (
         ("survivor", survivor),
         ("root", root),
@@ -229,7 +187,7 @@ def settle(ids: U64, reason: I64, found: pa.Table, places: I64) -> Settled:
         ("size", size),
         ("is_exact", is_exact),
     ):
-        column[mine] = found[name].to_numpy()[places[mine]]
+        column[mine] = getattr(found, name)[row[mine]]
     copied = passes & (survivor != ids)
     duplicate = np.where(is_exact, _CODE["exact_duplicate"], _CODE["near_duplicate"])
     return Settled(

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpus.text_table import aligned
-from pipeline import clusters, fates, fertility, outside, rules, terms, verdicts
+from pipeline import clusters, fates, fertility, outside, parts, rules, terms, verdicts
 from pipeline.ledger import Ledger
 from pipeline.recipe import Recipe, Source
 from pipeline.terms import Terms
@@ -110,7 +110,7 @@ def decisions(ledger: Ledger, before: Terms, after: Terms) -> Decisions:
         ledger.manifest("measures"), ledger.manifest("matches"), data=ledger.data
     )
     pairs = fates.read_pairs([entry["url"] for entry in pairs_inputs])
-    graph = clusters.graph(outside.split(pairs)[0])
+    graph = clusters.graph(pairs)
     both = (before, after)
     hits = [fates.find_hits(pairs, own) for own in both]
     members = [clusters.unknown_members(len(graph.ids)) for _ in both]
@@ -119,16 +119,14 @@ def decisions(ledger: Ledger, before: Terms, after: Terms) -> Decisions:
     rank = before.priority()
     for batch, cut in _batches(inputs, both):
         ids.append(batch.column("id").to_numpy())
-        places.append(clusters.places(graph.ids, ids[-1]))
-        codes, names = verdicts.dictionary(batch.column("source"))
+        places.append(outside.places(graph.ids, ids[-1]))
+        codes, names = parts.dictionary(batch.column("source"))
         source.append(np.array([rank[name] for name in names], dtype=np.int16)[codes])
         num_bytes.append(batch.column("num_bytes").to_numpy() - cut)
-        is_member = places[-1] >= 0
-        some = batch.select(["source", "exact"]).filter(pa.array(is_member))
         for number, own in enumerate(both):
             reason = verdicts.judge(batch, terms=own, hits=hits[number], num_cut_bytes=cut).reason
             reasons[number].append(reason)
-            fates.fill(members[number], places[-1][is_member], some, reason[is_member], terms=own)
+            fates.fill(members[number], places[-1], batch, reason, terms=own)
     everyone = np.concatenate([np.empty(0, np.uint64), *ids])
     place = np.concatenate([np.empty(0, np.int64), *places])
     settled = []
@@ -162,6 +160,11 @@ def answer(recipe: Recipe, ledger: Ledger, changes: Sequence[str]) -> str:
         ValueError: no such rule, or the recipe no longer has a source that was measured.
     """
     other = changed(recipe, changes)
+    if not ledger.is_current("matches"):
+        raise ValueError(
+            f"{ledger.data}: corpus {ledger.name!r} has no matches of its measures yet; "
+            f"run `make matches DATA={ledger.data}`"
+        )
     measured = {entry["source"] for entry in ledger.inputs("measures")}
     gone = measured - {source.name for source in recipe.source}
     if gone:

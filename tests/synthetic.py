@@ -1,4 +1,4 @@
-"""A corpus of numbers without any text: measures and matches sets as the stages would write them."""
+"""A corpus of numbers without any text: measures and matches as the stages would write them."""
 
 from pathlib import Path
 
