@@ -152,7 +152,8 @@ def plant(
     if len(hosts) <= len(LEVELS):
         raise ValueError(
             f"corpus {recipe.name!r} has {len(hosts)} kept documents of {_HOST_WORDS[0]} to "
-            f"{_HOST_WORDS[1]:,} words among {len(rows):,}; canaries need {len(LEVELS) + 1} at least"
+            f"{_HOST_WORDS[1]:,} words among {len(rows):,}; canaries need at least "
+            f"{len(LEVELS) + 1}"
         )
     planted = Planted(rows=list(rows), num_sampled=len(rows))
     shingle_words = recipe.matches.shingle_words

@@ -75,8 +75,8 @@ def hits(pairs: pa.Table, *, near_duplicate: Fraction, contamination: Fraction) 
     """
     codes, kinds = dictionary(pairs["kind"])
     # For each row a number in KINDS, or -1: two documents of this corpus.
-    kind = np.array([KINDS.index(name) if name in KINDS else -1 for name in kinds])[codes]
-    is_exact = np.array([name == "exact" for name in kinds])[codes]
+    kind = np.array([KINDS.index(name) if name in KINDS else -1 for name in kinds], int)[codes]
+    is_exact = np.array([name == "exact" for name in kinds], bool)[codes]
     common, union = pairs["num_common"].to_numpy(), pairs["num_union"].to_numpy()
     rows = np.flatnonzero(
         (kind == KINDS.index("earlier_exact"))
