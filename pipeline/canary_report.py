@@ -156,8 +156,11 @@ def _classes(outcome: Outcome, recipe: Recipe) -> tuple[str, list[str]]:
             gone = [canary for canary in must if outcome.fates[canary.id]["verdict"] == "dropped"]
         if not mine or (kind in JUNK and not _is_asked(kind, thresholds)):
             continue
-        why = Counter(str(outcome.fates[canary.id]["rule"]) for canary in gone)
-        why.pop("None", None)
+        why = Counter(
+            # Of two equal documents either may be the better one.
+            outcome.fates[canary.id]["rule"] or outcome.fates[canary.host]["rule"]
+            for canary in gone
+        )
         shown = ", ".join(f"{name} {num:,}" for name, num in why.most_common(3))
         if not must:
             shown = "nothing: by its numbers it breaks no rule of this recipe"

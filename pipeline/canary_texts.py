@@ -42,25 +42,25 @@ def near_copy(
 
     Returns:
         The copy, some words of which are other words of the same text, left out or doubled, and
-        its exact similarity: of all copies that differ by one edit more or less, the nearest.
+        its exact similarity: the least that is not below the target, by as many edits as that
+        takes, but at least one.
     """
     pieces = _PIECES.split(text)
     places = [place for place, piece in enumerate(pieces) if any(map(str.isalnum, piece))]
     order = np.argsort(keyed.mix(seed, np.arange(len(places))), kind="stable").tolist()
-    low, high = 0, len(places)
-    while low < high:  # the fewest edits that go below the target
-        middle = (low + high) // 2
-        edited = _edited(pieces, [places[at] for at in order[:middle]], seed=seed)
-        if similarity(text, edited, shingle_words=shingle_words) < target:
-            high = middle
+
+    def copy(num: int) -> tuple[str, Fraction]:
+        edited = _edited(pieces, [places[at] for at in order[:num]], seed=seed)
+        return edited, similarity(text, edited, shingle_words=shingle_words)
+
+    low, high = 1, len(places)
+    while low < high:  # the most edits that do not go below the target
+        middle = (low + high + 1) // 2
+        if copy(middle)[1] < target:
+            high = middle - 1
         else:
-            low = middle + 1
-    tried = [
-        _edited(pieces, [places[at] for at in order[:num]], seed=seed)
-        for num in {max(low - 1, 1), max(low, 1)}
-    ]
-    found = [(copy, similarity(text, copy, shingle_words=shingle_words)) for copy in tried]
-    return min(found, key=lambda pair: (abs(pair[1] - target), pair[0]))
+            low = middle
+    return copy(low)
 
 
 def _edited(pieces: list[str], places: list[int], *, seed: int) -> str:
@@ -98,6 +98,8 @@ class Junk:
     """The metrics that are made bad, each with the sense of the rules that bound it."""
     make: Callable[[list[str]], str]
     """From the words of a real text to one of the class."""
+    least_letters: int = 1
+    """Of the words that are taken."""
 
 
 def _lines(tokens: list[str], num: int, *, begin: str = "", end: str = ".") -> str:
@@ -131,7 +133,8 @@ JUNK: dict[str, Junk] = {
     ),
     "no function words": Junk(
         breaks=(("num_stop_words", "min"),),
-        make=lambda t: " ".join(token for token in t if len(token) > 8),
+        make=lambda t: _lines(t, 12),
+        least_letters=9,
     ),
     "capitals": Junk(breaks=(("num_upper", "max"),), make=lambda t: _lines(t, 12).upper()),
     "one line again and again": Junk(
@@ -168,4 +171,6 @@ JUNK: dict[str, Junk] = {
 
 def junk(name: str, text: str) -> str:
     """Return junk of a class, made of a real text's words."""
-    return JUNK[name].make(words.words(text)[:_NUM_WORDS])
+    junk_class = JUNK[name]
+    tokens = [token for token in words.words(text) if len(token) >= junk_class.least_letters]
+    return junk_class.make(tokens[:_NUM_WORDS])
