@@ -168,7 +168,10 @@ def plant(
             _add(planted, "near", host, text, level=level, similarity=exact)
     for host in others:
         _add(planted, "exact", host, canary_texts.exact_copy(host["text"]))
-        for name in canary_texts.JUNK:
+    thresholds = {source.name: source.thresholds() for source in recipe.source}
+    for name, junk in canary_texts.JUNK.items():
+        asking = [host for host in others if canary_texts.asks(thresholds[host["source"]], name)]
+        for host in asking[: junk.most]:
             _add(planted, name, host, canary_texts.junk(name, host["text"]))
     examples = _examples(recipe, num=num)
     for number, example in enumerate(examples):

@@ -150,6 +150,15 @@ def test_an_example_is_found_whatever_its_case_and_punctuation(tmp_path):
     assert (counts["num_examples"], counts["num_short"], counts["num_ngrams"]) == (3, 1, 2 * num)
 
 
+def test_a_task_of_short_examples_is_looked_for_nowhere(tmp_path):
+    (tmp_path / "t.txt").write_text("Short.\nAnd sweet.\n")
+    rows, counts = search(
+        tmp_path, Evaluation(name="task", paths=(str(tmp_path / "t.txt"),)), [LEAK]
+    )
+    assert rows == []
+    assert counts["num_short"] == counts["num_examples"] == 2
+
+
 def test_a_phrase_of_many_examples_names_the_first_of_them(tmp_path):
     lines = "".join(f"{LEAK} {number}\n" for number in range(100))
     (tmp_path / "t.txt").write_text(lines)
