@@ -31,7 +31,7 @@ LEVELS = tuple(Fraction(level, 100) for level in (70, 75, 80, 85, 90, 95))
 """Similarities of the near copies."""
 _SAMPLE = 0x43414E41  # keeps this draw apart from other hashes of the same ids
 _HOST_WORDS = (150, 5000)
-_BACKGROUND = 20
+_BACKGROUND = 40
 """Documents of the sample for each canary of a class."""
 _SAMPLE_BYTES = 64 << 20
 """Text of the sample, which is held in memory."""

@@ -4,6 +4,7 @@ Near copies of an exact Jaccard similarity, junk of the classes that rules are a
 an evaluation example inside.
 """
 
+import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ def _phrase(tokens: list[str]) -> str:
 
 def _noise(tokens: list[str]) -> str:
     draws = keyed.mix(len(tokens), np.arange(4 * len(tokens)))
-    return _lines([f"{value:016x}" for value in draws.tolist()], 8)
+    return _lines([base64.b64encode(draw.tobytes()).decode().rstrip("=") for draw in draws], 8)
 
 
 def _long(tokens: list[str]) -> str:

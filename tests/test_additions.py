@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer
 
-from corpus import identity
+from corpus import identity, keep, sets
 from pipeline import recipe, stages
 from pipeline.cuts import cut
 from pipeline.matches_report import matches_text
@@ -186,6 +187,16 @@ def test_other_paths_and_names_change_nothing_and_other_examples_make_their_part
     for name in ("earlier-near-00000", "near-00000"):
         places = [Path(last.url, f"{name}.parquet").stat() for last in (made[-1], other[-1])]
         assert places[0].st_ino == places[1].st_ino
+
+
+def test_an_earlier_corpus_is_kept_as_long_as_one_that_was_compared_with_it(world):
+    folder, *_ = world
+    data = folder / "copy"
+    shutil.copytree(folder / "data", data)
+    old = sets.read_corpus(str(data), "old")
+    (data / "corpora/old.json").unlink()
+    gone = {(kept.stage, kept.id) for kept in keep.prunable(str(data))}
+    assert not gone & {(stage, old[stage]) for stage in ("documents", "measures", "fates")}
 
 
 def test_all_documents_of_an_earlier_corpus_may_count(world):
