@@ -78,6 +78,7 @@ def write_index(part: Part, output: Output) -> None:
     sizes, hashes = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
     counts: dict[str, dict[str, int]] = {}
     for file in part.inputs["files"]:
+        evaluation.refuse_changed(file)
         mine = counts.setdefault(file["task"], dict.fromkeys(_TASK_COUNTS, 0))
         for example in evaluation.examples(file):
             found = example_ngrams(

@@ -89,6 +89,15 @@ def test_a_file_that_is_not_there_is_named():
         evaluation.check([Evaluation(name="task", paths=("nowhere",))])
 
 
+def test_a_file_that_changes_during_the_run_is_refused(tmp_path):
+    (tmp_path / "t.txt").write_text("one\n")
+    (file,) = evaluation.files([Evaluation(name="task", paths=(str(tmp_path / "t.txt"),))])
+    evaluation.refuse_changed(file)
+    (tmp_path / "t.txt").write_text("two\n")
+    with pytest.raises(ValueError, match=r"'task': .* has changed during the run"):
+        evaluation.refuse_changed(file)
+
+
 def test_a_short_example_is_one_ngram_and_a_shorter_one_none():
     def sizes(num, **options):
         options = {"size": 13, "least": 8, **options}
