@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from corpus import storage
+from pipeline.crew import Crew
 from pipeline.runner import NotRunError, Runner, quiet_beam
 from pipeline.signals import end_cleanly
 
@@ -57,8 +58,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
-        with end_cleanly():
-            return _report(options, rest) if options.command == "report" else _run(options, rest)
+        with end_cleanly(), Crew() as crew:
+            if options.command == "report":
+                return _report(options, rest)
+            runner = Runner(
+                name=options.runner, workers=options.workers, options=tuple(rest), crew=crew
+            )
+            if runner.is_local and runner.workers is not None and runner.workers > 1:
+                # They import what they need while this process does, and looks at the input.
+                crew.start(runner.workers)
+            return _run(options, runner)
     except BrokenPipeError:
         # Whoever read our output has seen enough, as in `report | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _run(options: argparse.Namespace, rest: list[str]) -> int:
+def _run(options: argparse.Namespace, runner: Runner) -> int:
     quiet_beam()
     from pipeline import plan, recipe, report, stages
 
@@ -86,7 +95,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             recipe.load(options.recipe, variables={"DUMP": options.dump}),
             data=options.data,
             upto=options.command,
-            runner=Runner(name=options.runner, workers=options.workers, options=tuple(rest)),
+            runner=runner,
             say=say,
         )
     except NotRunError as built:
