@@ -80,7 +80,7 @@ def candidates(keys: U64, exact: U64, ids: U64) -> tuple[U64, U64, U64]:
     small = np.repeat(sizes <= MAX_PAIRS_BUCKET, sizes)
     num_behind = np.where(small, np.repeat(starts + sizes, sizes) - np.arange(len(keys)) - 1, 0)
     one = np.repeat(np.arange(len(keys)), num_behind)
-    other = one + 1 + _counted(num_behind)
+    other = one + 1 + counted(num_behind)
     found = [np.stack([ids[one], ids[other], np.zeros(len(one), np.uint64)], axis=1)]
     for bucket in np.flatnonzero(sizes > MAX_PAIRS_BUCKET):
         members = ids[starts[bucket] : starts[bucket] + sizes[bucket]]
@@ -92,7 +92,7 @@ def candidates(keys: U64, exact: U64, ids: U64) -> tuple[U64, U64, U64]:
     return a, b, group
 
 
-def _counted(lengths: I64) -> I64:
+def counted(lengths: I64) -> I64:
     """Return 0, 1, 2, ... for each length, one behind another."""
     return np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
@@ -151,7 +151,9 @@ def _common(a: I64, b: I64, sets: Sets, *, least: Fraction) -> I64:
     )
 
 
-def verify_group(members: I64, sets: Sets, *, least: Fraction = LEAST) -> Pairs:
+def verify_group(
+    members: I64, sets: Sets, *, least: Fraction = LEAST, max_pairs: int = MAX_PAIRS_GROUP
+) -> Pairs:
     """Verify a giant bucket; the clusters up to the threshold COVER are those of all its pairs.
 
     The first member is a hub, and is compared with all others; so is the next one to which no hub
@@ -160,9 +162,12 @@ def verify_group(members: I64, sets: Sets, *, least: Fraction = LEAST) -> Pairs:
     metric. What is then not compared is in one cluster at COVER, and so at every lower threshold,
     or is less similar than `least`. A bucket of near copies takes one round; one whose members only
     look alike compares all pairs.
+
+    Where `fates` leaves a hub out of a cluster (it failed a rule), its cluster still holds together
+    at 2 * COVER - 1 and below: see fates.
     """
     num = len(members)
-    if num <= MAX_PAIRS_GROUP:
+    if num <= max_pairs:
         one, other = np.triu_indices(num, k=1)
         return verify_pairs(members[one], members[other], sets, least=least)
     size = (sets.ends - sets.starts)[members]
@@ -213,11 +218,13 @@ def _across(
     label = np.full(len(members), -1)
     at = np.searchsorted(members, nodes.astype(np.int64))
     label[at] = roots.astype(np.int64)
+    none = np.empty(0, np.int64)
+    if len(np.unique(label[rest])) <= 1:
+        return none, none, none, none
     most = float(1 - least) + _ROUNDING
     more = []
     for x in rest:
         y = overlap_kernel.possible(x, rest, label, pivots, most)
         more.append(verify_pairs(np.full(len(y), members[x]), members[y], sets, least=least))
-    none = np.empty(0, np.int64)
     parts = [np.concatenate(column) for column in zip((none,) * 4, *more, strict=True)]
     return parts[0], parts[1], parts[2], parts[3]

@@ -101,16 +101,105 @@ def test_a_giant_bucket_is_linear_and_named_by_its_members():
     assert again[0] == group[0] > 0
 
 
-def test_a_repeated_star_finds_every_cluster_of_a_giant_bucket():
+def sets_of(texts):
+    """texts: id -> its distinct shingles."""
+    ids = np.array(sorted(texts), np.uint64)
+    values = [np.sort(np.array(list(texts[i]), np.uint64)) for i in ids.tolist()]
+    ends = np.cumsum([len(value) for value in values], dtype=np.int64)
+    starts = np.r_[0, ends[:-1]].astype(np.int64)
+    return lsh.Sets(ids=ids, starts=starts, ends=ends, values=np.concatenate(values))
+
+
+def pairs_by_definition(texts, least=lsh.LEAST):
+    found = set()
+    for a, b in combinations(sorted(texts), 2):
+        common, union = len(texts[a] & texts[b]), len(texts[a] | texts[b])
+        if Fraction(common, union) >= least:
+            found.add((a, b, common, union))
+    return found
+
+
+def as_rows(sets, pairs):
+    a, b, common, union = pairs
+    columns = sets.ids[a].tolist(), sets.ids[b].tolist(), common.tolist(), union.tolist()
+    return list(zip(*columns, strict=True))
+
+
+def labels_at(threshold, texts, pairs):
+    """Return the clusters of all texts, by the pairs that are similar enough."""
+    near = [(a, b) for a, b, common, union in pairs if Fraction(common, union) >= threshold]
+    alone = [(i, i) for i in texts]
+    edges = np.array(near + alone, np.uint64).reshape(-1, 2)
+    nodes, labels = components(edges[:, 0], edges[:, 1])
+    return dict(zip(nodes.tolist(), labels.tolist(), strict=True))
+
+
+@st.composite
+def families(draw, least_texts=0):
+    """Texts that are changed copies of each other, in chains, so that all similarities occur."""
+    size = draw(st.integers(8, 40))
+    texts: dict[int, set[int]] = {}
+    fresh = 1000
+    for number in range(draw(st.integers(max(2, least_texts), 30))):
+        if texts and draw(st.integers(0, 5)):
+            base = sorted(texts[draw(st.integers(0, number - 1))])
+        else:
+            base, fresh = list(range(fresh, fresh + size)), fresh + size
+        num_changed = draw(st.integers(0, max(1, len(base) // 4)))
+        kept = draw(st.permutations(base))[num_changed:]
+        num_new = draw(st.integers(0, num_changed))
+        texts[number] = {*kept, *range(fresh, fresh + num_new)}
+        fresh += num_new
+    return texts
+
+
+@given(families(), st.randoms())
+def test_verified_pairs_are_those_of_the_definition(texts, rng):
+    sets = sets_of(texts)
+    every = [*combinations(sorted(texts), 2)] * 2
+    rng.shuffle(every)
+    a, b = np.array(every, np.uint64).reshape(-1, 2).T
+    found = as_rows(sets, lsh.verify(a, b, np.zeros(len(a), np.uint64), sets))
+    assert found == sorted(pairs_by_definition(texts))
+
+
+@given(families())
+def test_a_giant_bucket_has_the_clusters_of_all_its_pairs(texts):
+    sets = sets_of(texts)
+    rows = np.arange(len(texts))
+    found = as_rows(sets, lsh.verify_group(rows, sets, max_pairs=1))
+    every = pairs_by_definition(texts)
+    assert set(found) <= every
+    for percent in range(70, 91):
+        threshold = Fraction(percent, 100)
+        assert labels_at(threshold, texts, found) == labels_at(threshold, texts, every)
+
+
+def test_two_that_hubs_do_not_bring_together_are_compared():
+    # 0 and 1 are hubs, each with a near copy; the copies are similar, the hubs are not.
+    base = set(range(1000))
+    texts = {
+        0: base | set(range(2000, 2170)),
+        1: base | set(range(3000, 3170)),
+        2: base | set(range(2000, 2080)),
+        3: base | set(range(3000, 3080)),
+    }
+    wanted = pairs_by_definition(texts, least=Fraction(85, 100))
+    assert (2, 3) in {row[:2] for row in wanted}
+    assert (0, 1) not in {row[:2] for row in wanted}
+    sets = sets_of(texts)
+    found = as_rows(sets, lsh.verify_group(np.arange(4), sets, max_pairs=1))
+    assert wanted <= set(found)
+
+
+def test_a_giant_bucket_of_copies_takes_one_round_for_each_cluster():
     rng = np.random.default_rng(1)
-    texts = [np.sort(rng.integers(0, 2**62, 50).astype(np.uint64)) for _ in range(4)]
-    shingles = {number: texts[number % 4] for number in range(200)}
-    found = lsh.verify_group(list(shingles), shingles)
-    _, labels = components(
-        np.array([a for a, *_ in found], np.uint64), np.array([b for _, b, *_ in found], np.uint64)
-    )
-    assert set(labels.tolist()) == {0, 1, 2, 3}
-    assert len(found) == 196
+    kinds = [set(rng.integers(0, 2**62, 50).tolist()) for _ in range(4)]
+    texts = {number: kinds[number % 4] for number in range(1000)}
+    sets = sets_of(texts)
+    found = as_rows(sets, lsh.verify_group(np.arange(1000), sets))
+    assert set(labels_at(Fraction(9, 10), texts, found).values()) == {0, 1, 2, 3}
+    assert len(found) == 996
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=60), st.randoms())
