@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from corpus import schemas
 from pipeline import fates, lsh, minhash
-from pipeline.components import components
+from pipeline.components import bridges, components
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"]), max_size=30)
 
@@ -173,6 +173,40 @@ def test_a_giant_bucket_has_the_clusters_of_all_its_pairs(texts):
     for percent in range(70, 91):
         threshold = Fraction(percent, 100)
         assert labels_at(threshold, texts, found) == labels_at(threshold, texts, every)
+
+
+@given(families(), st.data())
+def test_what_hubs_held_together_holds_when_they_are_left_out(texts, data):
+    # Up to 2 * COVER - 1, and for the clusters of hubs, whatever is left out.
+    sets = sets_of(texts)
+    found = as_rows(sets, lsh.verify_group(np.arange(len(texts)), sets, max_pairs=1))
+    out = set(data.draw(st.lists(st.sampled_from(sorted(texts)), unique=True)))
+    left = {i: texts[i] for i in texts if i not in out}
+    threshold = Fraction(data.draw(st.integers(70, 95)), 100)
+    columns = [
+        (*((a, b) if a in out else (b, a)), common, union)
+        for a, b, common, union in found
+        if (a in out) != (b in out)
+    ]
+    dead, alive, common, union = np.array(columns, np.int64).reshape(-1, 4).T
+    one, other, least = bridges(
+        dead.astype(np.uint64), alive.astype(np.uint64), common, union, threshold=threshold
+    )
+    for a, b, bound in zip(one.tolist(), other.tolist(), least.tolist(), strict=True):
+        similarity = Fraction(len(left[a] & left[b]), len(left[a] | left[b]))
+        assert similarity >= threshold
+        assert similarity >= bound - 1e-9
+    kept = [row for row in found if row[0] in left and row[1] in left]
+    bridged = [(*sorted(pair), 1, 1) for pair in zip(one.tolist(), other.tolist(), strict=True)]
+    labels = labels_at(threshold, left, kept + bridged)
+    for a, b, common, union in found:
+        # Two that one hub covers: the star is as good as all its pairs.
+        for c, d, more, whole in found:
+            ends = {a, b} ^ {c, d}
+            covered = min(Fraction(common, union), Fraction(more, whole)) >= lsh.COVER
+            if len(ends) == 2 and covered and ends <= set(left) and threshold <= Fraction(8, 10):
+                one_end, other_end = ends
+                assert labels[one_end] == labels[other_end]
 
 
 def test_two_that_hubs_do_not_bring_together_are_compared():
