@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import sentences
+from pipeline import metric_table, sentences
 
 # Bits of Tables.kinds.
 SPACED = np.uint32(1 << 0)
@@ -33,8 +33,6 @@ DIGIT = np.uint32(1 << 7)
 """Decimal digit of any script (Nd)."""
 NUMERAL = np.uint32(1 << 8)
 """str.isdigit: DIGIT, and superscripts and the like."""
-CAPITAL = np.uint32(1 << 9)
-"""Upper or title case letter (Lu, Lt)."""
 UPPER = np.uint32(1 << 10)
 """str.isupper."""
 LOWER = np.uint32(1 << 11)
@@ -48,7 +46,10 @@ CLOSER = np.uint32(1 << 16)
 """The four as in sentences.py."""
 PUNCTUATION = np.uint32(1 << 17)
 TERMINAL = np.uint32(1 << 18)
-"""The two as in the table of metrics."""
+"""The two as in metric_table.py."""
+TRIGGER = np.uint32(1 << 19)
+"""In every phrase that C4 looks for, and rare."""
+TRIGGERS = "vVkKmM{["
 
 NUM_CODES = 0x110000
 # Fold of a code point that depends on its neighbours, or is too long: left to Python.
@@ -147,7 +148,6 @@ def _kinds() -> NDArray[np.uint32]:
         kinds[letters] ^= SPACED | UNSPACED
     categories = [unicodedata.category(char) for char in chars]
     add(MARK, (category in ("Mn", "Mc", "Me") for category in categories))
-    add(CAPITAL, (category in ("Lu", "Lt") for category in categories))
     add(DIGIT, (category == "Nd" for category in categories))
     add(SPACE, map(str.isspace, chars))
     add(NUMERAL, map(str.isdigit, chars))
@@ -161,6 +161,9 @@ def _kinds() -> NDArray[np.uint32]:
         (STOP_SPACED, sentences.SPACED),
         (STOP_LATIN, sentences.LATIN),
         (CLOSER, sentences.CLOSERS),
+        (PUNCTUATION, "".join(metric_table.PUNCTUATION)),
+        (TERMINAL, "".join(metric_table.TERMINALS)),
+        (TRIGGER, TRIGGERS),
     ):
         kinds[_codes(signs)] |= bit
     return kinds

@@ -35,7 +35,9 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 def _folder() -> str:
     here = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in (*sorted(here.glob("*_kernel.py")), Path(__file__), here / "codepoints.py"):
+    # What kernels hold as constants counts too.
+    others = (here / f"{name}.py" for name in ("codepoints", "compiled", "metric_table", "sentences"))
+    for path in (*sorted(here.glob("*_kernel.py")), *others):
         digest.update(path.read_bytes())
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     named = os.environ.get("NUMBA_CACHE_DIR")

@@ -51,6 +51,15 @@ def hash_codes(codes, begin, end):
 
 
 @kernel
+def token_hash(codes):
+    """Hash the code points of a token as `token_kernel.count_tokens` does."""
+    state = SEED
+    for code in codes:
+        state = step(state, code)
+    return mix(state)
+
+
+@kernel
 def slot_of(keys, stamps, mask, epoch, key):
     """Find a key's slot by open addressing, or take a free one for it.
 

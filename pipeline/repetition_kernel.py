@@ -15,7 +15,7 @@ REPETITION_NAMES = (
     *(f"num_top_{n}gram_chars" for n in TOP_SIZES),
     *(f"num_duplicate_{n}gram_chars" for n in DUPLICATE_SIZES),
 )
-_NUM_TOP = len(TOP_SIZES)
+NUM_TOP_SIZES = len(TOP_SIZES)
 _FIRST_TOP = TOP_SIZES[0]
 _FIRST_COPY, _LAST_COPY = DUPLICATE_SIZES[0], DUPLICATE_SIZES[-1]
 NUM_COPY_SIZES = len(DUPLICATE_SIZES)
@@ -45,7 +45,7 @@ def count_top(starts, ends, hashes, num, keys, stamps, counts, firsts, mask, epo
         out: receives the counts.
     """
     gram, slots = grams[0], grams[1].view(np.int64)
-    for size in range(_FIRST_TOP, _FIRST_TOP + _NUM_TOP):
+    for size in range(_FIRST_TOP, _FIRST_TOP + NUM_TOP_SIZES):
         last = num - size
         best, best_first = 1, 0
         for at in range(last + 1):

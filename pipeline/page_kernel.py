@@ -1,0 +1,218 @@
+"""What is counted of the lines of str.splitlines: Gopher's shares of lines, and C4's page rules."""
+
+import numpy as np
+
+from pipeline.codepoints import BREAK, DIGIT, SPACE, SPACED, TRIGGER, TRIGGERS, UNSPACED
+from pipeline.compiled import kernel
+from pipeline.metric_table import C4_DATATROVE_ENDS, C4_ENDS, C4_POLICY, LONG_WORD_CHARS
+from pipeline.sentence_kernel import count_sentences
+
+FAMILIES = ("c4", "c4_datatrove", "c4_fineweb")
+PAGE_NAMES = (
+    "num_lines",
+    "num_bullet_lines",
+    "num_ellipsis_lines",
+    "num_long_word_lines",
+    "num_javascript_lines",
+    "num_policy_lines",
+    "num_space_words",
+    *(
+        f"num_{family}_{what}"
+        for family in FAMILIES
+        for what in ("lines", "sentences", "lorem_lines", "curly_lines")
+    ),
+)
+_FIRST_FAMILY = 7
+_C4_WORDS, _DATATROVE_WORDS = 5, 3
+
+# What is found in a line.
+_JAVASCRIPT, _POLICY, _LOREM, _CURLY, _BRACKET = 1, 2, 4, 8, 16
+_PHRASES = (
+    ("javascript", _JAVASCRIPT),
+    ("lorem ipsum", _LOREM),
+    *((phrase, _POLICY) for phrase in C4_POLICY),
+)
+
+
+def _codes(text: str) -> np.ndarray:
+    return np.array([ord(char) for char in text], dtype=np.uint32)
+
+
+_PHRASE_CODES = _codes("".join(phrase for phrase, _ in _PHRASES))
+_PHRASE_ENDS = np.cumsum([len(phrase) for phrase, _ in _PHRASES])
+_PHRASE_FLAGS = np.array([flag for _, flag in _PHRASES])
+# Where in each phrase its first triggering letter stands.
+_PHRASE_TRIGGERS = np.array(
+    [min(phrase.index(char) for char in TRIGGERS if char in phrase) for phrase, _ in _PHRASES]
+)
+_EDIT, _NEEDED = _codes("[edit]"), _codes("[citation needed]")
+_ENDS, _MORE_ENDS = _codes("".join(C4_ENDS)), _codes("".join(C4_DATATROVE_ENDS))
+_ALNUM = SPACED | UNSPACED
+_POINT, _ELLIPSIS = np.uint32(0x2E), np.uint32(0x2026)
+
+
+@kernel
+def count_page(codes, kinds, num, line_codes, line_kinds, out):
+    """Count lines (PAGE_NAMES); `line_codes` and `line_kinds` are scratch, [>= num + 1]."""
+    out[:] = 0
+    begin = 0
+    while begin < num:
+        num_words = longest = run = flags = 0
+        end = begin
+        while end < num and not kinds[end] & BREAK:
+            kind = kinds[end]
+            if kind & SPACE:
+                run = 0
+            else:
+                if run == 0:
+                    num_words += 1
+                    out[6] += (kind & _ALNUM) != 0
+                run += 1
+                longest = max(longest, run)
+                if kind & TRIGGER:
+                    flags |= _found(codes, begin, num, end)
+            end += 1
+        first, last = _stripped(kinds, begin, end)
+        out[0] += 1
+        out[1] += first < last and (codes[first] == 0x2D or codes[first] == 0x2022)
+        out[2] += first < last and (
+            codes[last - 1] == _ELLIPSIS or _ends_in_points(codes, first, last)
+        )
+        out[3] += longest > LONG_WORD_CHARS
+        out[4] += (flags & _JAVASCRIPT) != 0
+        out[5] += (flags & _POLICY) != 0
+        if num_words >= _DATATROVE_WORDS and longest <= LONG_WORD_CHARS:
+            _count_c4(codes, kinds, first, last, num_words, flags, line_codes, line_kinds, out)
+        begin = end + 1
+        if end + 1 < num and codes[end] == 0x0D and codes[end + 1] == 0x0A:
+            begin += 1
+
+
+@kernel
+def _count_c4(codes, kinds, first, last, num_words, flags, line_codes, line_kinds, out):
+    """Judge one stripped line by the rules of each family."""
+    num_left = num_words
+    if flags & _BRACKET:
+        last = _without_citations(codes, kinds, first, last, line_codes, line_kinds)
+        codes, kinds, first = line_codes, line_kinds, 0
+        num_left = flags = run = 0
+        for at in range(last):
+            run = 0 if kinds[at] & SPACE else run + 1
+            num_left += run == 1
+            if kinds[at] & TRIGGER:
+                flags |= _found(codes, 0, last, at)
+    cut_off = _ends_in_points(codes, first, last)
+    num_sentences = -1
+    for family in range(3):
+        if family == 0 and (num_left < _C4_WORDS or not _ends_in(codes, first, last, _ENDS)):
+            continue
+        if family == 1 and not _ends_in(codes, first, last, _MORE_ENDS):
+            continue
+        if family < 2 and cut_off:
+            continue
+        place = _FIRST_FAMILY + 4 * family
+        out[place + 2] += (flags & _LOREM) != 0
+        if flags & _JAVASCRIPT:
+            continue
+        out[place + 3] += (flags & _CURLY) != 0
+        if flags & _POLICY:
+            continue
+        if num_sentences < 0:
+            num_sentences = count_sentences(codes, kinds, first, last)
+        out[place] += 1
+        out[place + 1] += num_sentences
+
+
+@kernel
+def _stripped(kinds, begin, end):
+    while begin < end and kinds[begin] & SPACE:
+        begin += 1
+    while end > begin and kinds[end - 1] & SPACE:
+        end -= 1
+    return begin, end
+
+
+@kernel
+def _ends_in(codes, first, last, ends):
+    if last > first:
+        for end in ends:
+            if codes[last - 1] == end:
+                return True
+    return False
+
+
+@kernel
+def _ends_in_points(codes, first, last):
+    return (
+        last - first >= 3
+        and codes[last - 1] == _POINT
+        and codes[last - 2] == _POINT
+        and codes[last - 3] == _POINT
+    )
+
+
+@kernel
+def _stands_at(codes, at, end, phrase):
+    """Tell whether a phrase stands here as it is written."""
+    if at + len(phrase) > end:
+        return False
+    for place in range(len(phrase)):
+        if codes[at + place] != phrase[place]:
+            return False
+    return True
+
+
+@kernel
+def _found(codes, begin, end, at):
+    """Return the flags of what has its triggering letter at `at`, in any (ASCII) case."""
+    if codes[at] == 0x7B:
+        return _CURLY
+    if codes[at] == 0x5B:
+        return _BRACKET
+    flags = 0
+    phrase_begin = 0
+    for number in range(len(_PHRASE_ENDS)):
+        phrase_end = _PHRASE_ENDS[number]
+        start = at - _PHRASE_TRIGGERS[number]
+        length = phrase_end - phrase_begin
+        if start >= begin and start + length <= end:
+            same = 0
+            while same < length:
+                code = codes[start + same]
+                if 0x41 <= code <= 0x5A:
+                    code += np.uint32(32)
+                if code != _PHRASE_CODES[phrase_begin + same]:
+                    break
+                same += 1
+            if same == length:
+                flags |= _PHRASE_FLAGS[number]
+        phrase_begin = phrase_end
+    return flags
+
+
+@kernel
+def _without_citations(codes, kinds, first, last, line_codes, line_kinds):
+    """Copy a line without what C4_CITATION matches; return how long it is then."""
+    length = 0
+    at = first
+    while at < last:
+        if codes[at] == 0x5B:
+            end = at + 1
+            while end < last and kinds[end] & DIGIT:
+                end += 1
+            if end < last and codes[end] == 0x5D:
+                at = end + 1
+                continue
+            if _stands_at(codes, at, last, _EDIT):
+                at += len(_EDIT)
+                continue
+            if _stands_at(codes, at, last, _NEEDED):
+                at += len(_NEEDED)
+                continue
+        line_codes[length] = codes[at]
+        line_kinds[length] = kinds[at]
+        length += 1
+        at += 1
+    line_codes[length] = 0
+    line_kinds[length] = 0
+    return length
