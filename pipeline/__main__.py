@@ -62,7 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.command == "report":
                 return _report(options, rest)
             runner = Runner(
-                name=options.runner, workers=options.workers, options=tuple(rest), crew=crew
+                name=options.runner,
+                workers=options.workers,
+                options=tuple(rest),
+                crew=crew,
+                is_lean=arguments is None,
             )
             if runner.is_local and runner.workers is not None and runner.workers > 1:
                 # They import what they need while this process does, and looks at the input.

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 
 class Crew:
@@ -43,20 +44,22 @@ class Crew:
     def send(self, environment: dict[str, str]) -> socket.socket:
         """Give a free worker a pipeline to work for; returns what `wait` takes."""
         link = self._free.pop(0)
-        link.sendall(json.dumps(environment).encode() + b"\n")
+        with suppress(BrokenPipeError):  # it has died, as `wait` will tell
+            link.sendall(json.dumps(environment).encode() + b"\n")
         return link
 
-    def wait(self, link: socket.socket) -> None:
-        """Wait for a worker to be done with its pipeline; one that has died is left out."""
+    def wait(self, link: socket.socket) -> bool:
+        """Wait for a worker to be done with its pipeline; False: it has died."""
         try:
-            is_alive = bool(link.recv(1))
+            is_done = bool(link.recv(1))
         except ConnectionResetError:
-            is_alive = False
-        if is_alive:
+            is_done = False
+        if is_done:
             self._free.append(link)
         else:
             self._links.remove(link)
             link.close()
+        return is_done
 
     def close(self) -> None:
         """End all workers."""

@@ -1,5 +1,7 @@
 """Beam's local runner with the workers of a Crew. Imports Beam, so it is imported late."""
 
+import threading
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,9 +13,14 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 from apache_beam.transforms.environments import Environment
 from google.protobuf import json_format, text_format
 
+from pipeline import worker
 from pipeline.crew import Crew
 
 _URN = "gristmill:environment:crew:v1"
+_DIED = (
+    "a worker process has ended before its time; if the system killed it for want of memory, give "
+    "fewer --workers. Finished parts are kept; the same command goes on from them"
+)
 
 
 class CrewEnvironment(Environment):
@@ -42,6 +49,8 @@ class CrewWorkerHandler(GrpcWorkerHandler):
         """Take what Beam gives every handler, of which the payload does not matter."""
         super().__init__(*arguments[1:])
         self._crew = crew
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._is_stopped = threading.Event()
 
     def start_worker(self) -> None:
         """Name the pipeline to a worker."""
@@ -54,10 +63,26 @@ class CrewWorkerHandler(GrpcWorkerHandler):
                 "WORKER_ID": self.worker_id,
             }
         )
+        self._watcher.start()
 
     def stop_worker(self) -> None:
         """Wait for the worker to leave the pipeline, whose channels are closed by now."""
-        self._crew.wait(self._link)
+        self._is_stopped.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+
+    def _watch(self) -> None:
+        """Wait for the worker to be done; if it dies, end what waits for its answers.
+
+        Of a worker that dies before it has called, Beam would never know.
+        """
+        if self._crew.wait(self._link):
+            return
+        died = RuntimeError(str(worker.bad_input(_DIED)))
+        while not self._is_stopped.wait(0.1):
+            # Others may add an answer to wait for at the same time; the next round has it.
+            with suppress(RuntimeError):
+                self.control_conn.abort(died)
 
 
 def runner(crew: Crew) -> FnApiRunner:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import xxhash
-from datasketch import MinHash
 from numpy.typing import NDArray
 
 from corpus import keyed
@@ -88,8 +87,13 @@ def signatures(
 
 @functools.cache
 def _permutations(num: int, seed: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    multipliers, addends = MinHash(num_perm=num, seed=seed, scheme=SCHEME).permutations
-    return np.ascontiguousarray(multipliers), np.ascontiguousarray(addends)
+    """Return what datasketch's MinHash(num_perm=num, seed=seed).permutations is.
+
+    Importing datasketch takes as long as the signatures of 10 MB, and 40 MB in each worker.
+    """
+    draw = np.random.RandomState(seed)
+    multipliers = draw.randint(0, 1 << 31, num, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    return multipliers, draw.randint(0, 1 << 32, num, dtype=np.uint32)
 
 
 def band_keys(matrix: NDArray[np.uint32], *, bands: int) -> U64:

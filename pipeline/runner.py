@@ -55,6 +55,8 @@ class Runner:
     """Further Beam options, such as `--region=europe-west1`."""
     crew: Crew | None = None
     """The local worker processes; None: each pipeline starts and ends its own."""
+    is_lean: bool = False
+    """Whether Beam may be imported for this machine alone, for all that this process will do."""
 
     def __post_init__(self) -> None:
         """Check what can be wrong whatever the runner."""
@@ -127,6 +129,9 @@ class Runner:
             workers = self._num_processes(num_bytes)
             # Before anything else: they import Beam at the same time as this process.
             crew.start(workers)
+            if self.is_lean and self.is_local:
+                with worker.lean_imports():
+                    importlib.import_module("apache_beam.runners.portability.fn_api_runner")
             self._run(steps, label=label, num_bytes=num_bytes, crew=crew if workers else None)
 
     def _run(

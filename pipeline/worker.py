@@ -21,13 +21,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from typing import Any, TextIO
 
 BAD_INPUT, END = "\u27e6bad input\u27e7", "\u27e6end\u27e7"
 """Mark a message for the user inside a runner's traceback, which loses the exception's type."""
 _LOOK_SECONDS = 0.1
-_NOT_FOR_BEAM = ("boto3", "google.cloud", "pandas")
-"""Optional imports of Beam's that a local worker has no use for: half the time and 70 MB."""
+_OPTIONAL = ("boto3", "google.cloud", "pandas")
+"""What Beam and pyarrow import where it is there, and have no use for on one machine: half of the
+time that their imports take, and 70 MB in each process."""
 
 
 def bad_input(message: str) -> ValueError:
@@ -95,16 +97,23 @@ def _ending_with(link: socket.socket) -> Iterator[None]:
         thread.join()
 
 
+class _Absent(MetaPathFinder):
+    """Finds that what is optional is not installed."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname in _OPTIONAL:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+
+
 @contextmanager
-def _absent(*names: str) -> Iterator[None]:
-    """Let modules look as if they were not installed, while the block runs."""
-    hidden = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # pyright: ignore[reportArgumentType, reportCallIssue]
+def lean_imports() -> Iterator[None]:
+    """Let what is optional look as if it were not installed, while the block imports modules."""
+    absent = _Absent()
+    sys.meta_path.insert(0, absent)
     try:
         yield
     finally:
-        for name in hidden:
-            del sys.modules[name]
+        sys.meta_path.remove(absent)
 
 
 def listen(link: socket.socket, jobs: "queue.SimpleQueue[dict[str, str]]", stderr: Stderr) -> None:
@@ -163,10 +172,14 @@ def main() -> None:
     # Ctrl-C in a terminal goes to every process of the run; that of the run itself counts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     links = [socket.socket(fileno=int(number)) for number in sys.argv[1].split(",")]
-    with _ending_with(links[0]):
-        with _absent(*_NOT_FOR_BEAM):
-            from apache_beam.runners.worker import sdk_worker_main  # noqa: F401 - for the forks
-        from pipeline import beam_steps, stages  # noqa: F401 - for the forks
+    with _ending_with(links[0]), lean_imports():
+        import pyarrow as pa
+        from apache_beam.runners.worker import sdk_worker_main  # noqa: F401 - for the forks
+
+        from pipeline import beam_steps, codepoints, stages  # noqa: F401
+
+        pa.array([0])  # looks for pandas, once
+        codepoints.tables()
     mine = next((link for link in links[1:] if not os.fork()), links[0])
     for link in links:
         if link is not mine:
