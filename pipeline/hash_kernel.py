@@ -60,27 +60,27 @@ def token_hash(codes):
 
 
 @kernel
-def slot_of(keys, stamps, mask, epoch, key):
+def slot_of(table, mask, epoch, key):
     """Find a key's slot by open addressing, or take a free one for it.
 
     Args:
-        keys: uint64 [>= mask + 1].
-        stamps: int64 of that size; a slot whose stamp is not `epoch` is free. So a new epoch
-            empties the table at no cost.
+        table: uint64 [>= mask + 1, 4]; a slot has the key, the epoch in which it was taken (in any
+            other it is free, so a new epoch empties the table at no cost) and room for two
+            numbers of the caller's.
         mask: a power of two less one; at most half of the slots may be taken.
-        epoch: of this use of the table; grows.
+        epoch: uint64, of this use of the table; grows.
         key: a mixed hash.
 
     Returns:
         The slot, and whether the key is new there.
     """
     slot = np.int64(key & np.uint64(mask))
-    while stamps[slot] == epoch:
-        if keys[slot] == key:
+    while table[slot, 1] == epoch:
+        if table[slot, 0] == key:
             return slot, False
         slot = (slot + 1) & mask
-    stamps[slot] = epoch
-    keys[slot] = key
+    table[slot, 1] = epoch
+    table[slot, 0] = key
     return slot, True
 
 

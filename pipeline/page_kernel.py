@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.codepoints import BREAK, DIGIT, SPACE, SPACED, TRIGGER, TRIGGERS, UNSPACED
+from pipeline.codepoints import DIGIT, SPACE, SPACED, TRIGGER, TRIGGERS, UNSPACED
 from pipeline.compiled import kernel
 from pipeline.metric_table import C4_DATATROVE_ENDS, C4_ENDS, C4_POLICY, LONG_WORD_CHARS
 from pipeline.sentence_kernel import count_sentences
@@ -48,44 +48,81 @@ _PHRASE_TRIGGERS = np.array(
 _EDIT, _NEEDED = _codes("[edit]"), _codes("[citation needed]")
 _ENDS, _MORE_ENDS = _codes("".join(C4_ENDS)), _codes("".join(C4_DATATROVE_ENDS))
 _ALNUM = SPACED | UNSPACED
+assert _PHRASE_TRIGGERS.min() > 0, "the letter before the trigger is looked at first"
+_CASE = np.uint32(0x20)
 _POINT, _ELLIPSIS = np.uint32(0x2E), np.uint32(0x2026)
 
 
 @kernel
-def count_page(codes, kinds, num, line_codes, line_kinds, out):
-    """Count lines (PAGE_NAMES); `line_codes` and `line_kinds` are scratch, [>= num + 1]."""
+def count_page(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, out):
+    """Count lines (PAGE_NAMES).
+
+    Args:
+        codes: code points.
+        kinds: theirs.
+        num: how many there are.
+        breaks: as `token_kernel.count_characters` lists them.
+        num_breaks: as it says.
+        line_codes: scratch, uint32 [>= num + 1].
+        line_kinds: the same.
+        out: receives the counts.
+    """
     out[:] = 0
     begin = 0
-    while begin < num:
-        num_words = longest = run = flags = 0
-        end = begin
-        while end < num and not kinds[end] & BREAK:
-            kind = kinds[end]
-            if kind & SPACE:
-                run = 0
-            else:
-                if run == 0:
-                    num_words += 1
-                    out[6] += (kind & _ALNUM) != 0
-                run += 1
-                longest = max(longest, run)
-                if kind & TRIGGER:
-                    flags |= _found(codes, begin, num, end)
-            end += 1
+    for number in range(num_breaks + 1):
+        end = breaks[number]
+        if begin == num or (end < num and end > 0 and codes[end] == 0x0A and codes[end - 1] == 0x0D):
+            begin = end + 1  # no line: behind the last boundary, or inside of "\r\n"
+            continue
+        num_words, num_alnum, any_kind = look_over(kinds, begin, end)
+        out[6] += num_alnum
+        is_long = end - begin > LONG_WORD_CHARS and _has_long_word(kinds, begin, end)
+        flags = 0
+        if any_kind & TRIGGER:
+            for at in range(begin, end):
+                if kinds[at] & TRIGGER:
+                    flags |= _found(codes, begin, end, at)
         first, last = _stripped(kinds, begin, end)
         out[0] += 1
         out[1] += first < last and (codes[first] == 0x2D or codes[first] == 0x2022)
         out[2] += first < last and (
             codes[last - 1] == _ELLIPSIS or _ends_in_points(codes, first, last)
         )
-        out[3] += longest > LONG_WORD_CHARS
+        out[3] += is_long
         out[4] += (flags & _JAVASCRIPT) != 0
         out[5] += (flags & _POLICY) != 0
-        if num_words >= _DATATROVE_WORDS and longest <= LONG_WORD_CHARS:
+        if num_words >= _DATATROVE_WORDS and not is_long:
             _count_c4(codes, kinds, first, last, num_words, flags, line_codes, line_kinds, out)
         begin = end + 1
-        if end + 1 < num and codes[end] == 0x0D and codes[end + 1] == 0x0A:
-            begin += 1
+
+
+@kernel
+def look_over(kinds, begin, end):
+    """Return how many words are between white space, how many begin with a letter or digit, and
+    all the bits of all kinds; without a branch, so that the compiler takes many at a time.
+    """
+    num_words = num_alnum = np.uint32(0)
+    every = np.uint32(0)
+    if begin < end:
+        every = kinds[begin]
+        num_words = np.uint32((every & SPACE) == 0)
+        num_alnum = np.uint32((every & _ALNUM) != 0)
+    for at in range(begin + 1, end):
+        kind, before = kinds[at], kinds[at - 1]
+        num_words += np.uint32((kind & SPACE) == 0) & np.uint32((before & SPACE) != 0)
+        num_alnum += np.uint32((kind & _ALNUM) != 0) & np.uint32((before & SPACE) != 0)
+        every |= kind
+    return np.int64(num_words), np.int64(num_alnum), every
+
+
+@kernel
+def _has_long_word(kinds, begin, end):
+    run = 0
+    for at in range(begin, end):
+        run = 0 if kinds[at] & SPACE else run + 1
+        if run > LONG_WORD_CHARS:
+            return True
+    return False
 
 
 @kernel
@@ -95,10 +132,9 @@ def _count_c4(codes, kinds, first, last, num_words, flags, line_codes, line_kind
     if flags & _BRACKET:
         last = _without_citations(codes, kinds, first, last, line_codes, line_kinds)
         codes, kinds, first = line_codes, line_kinds, 0
-        num_left = flags = run = 0
+        num_left = look_over(kinds, 0, last)[0]
+        flags = 0
         for at in range(last):
-            run = 0 if kinds[at] & SPACE else run + 1
-            num_left += run == 1
             if kinds[at] & TRIGGER:
                 flags |= _found(codes, 0, last, at)
     cut_off = _ends_in_points(codes, first, last)
@@ -171,11 +207,18 @@ def _found(codes, begin, end, at):
         return _BRACKET
     flags = 0
     phrase_begin = 0
+    sign, before = codes[at] | _CASE, codes[at - 1] | _CASE if at > begin else np.uint32(0)
     for number in range(len(_PHRASE_ENDS)):
         phrase_end = _PHRASE_ENDS[number]
-        start = at - _PHRASE_TRIGGERS[number]
         length = phrase_end - phrase_begin
-        if start >= begin and start + length <= end:
+        trigger = _PHRASE_TRIGGERS[number]
+        start = at - trigger
+        if (
+            sign == _PHRASE_CODES[phrase_begin + trigger]
+            and before == _PHRASE_CODES[phrase_begin + trigger - 1]
+            and start >= begin
+            and start + length <= end
+        ):
             same = 0
             while same < length:
                 code = codes[start + same]

@@ -33,9 +33,7 @@ def shingles(words, word_ends, whole, size):
     for text in range(num):
         longest = max(longest, word_ends[text] - begin)
         begin = word_ends[text]
-    room = mask_for(longest) + 1
-    keys = np.empty(room, np.uint64)
-    stamps = np.zeros(room, np.int64)
+    table = np.zeros((mask_for(longest) + 1, 4), np.uint64)
     at = 0
     begin = np.int64(0)
     for text in range(num):
@@ -48,7 +46,7 @@ def shingles(words, word_ends, whole, size):
             key = words[first]
             for place in range(first + 1, first + size):
                 key = join(key, words[place])
-            _, is_new = slot_of(keys, stamps, mask, text + 1, key)
+            _, is_new = slot_of(table, mask, np.uint64(text + 1), key)
             if is_new:
                 out[at] = key
                 at += 1

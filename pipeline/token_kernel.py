@@ -4,6 +4,7 @@ import numpy as np
 
 from pipeline.codepoints import (
     ALPHA,
+    BREAK,
     DIGIT,
     INNER,
     JOINER,
@@ -138,9 +139,22 @@ def _is_plain_digit(code):
 
 
 @kernel
-def count_characters(codes, kinds, num, num_bytes, out):
-    """Count single characters (CHARACTER_NAMES)."""
-    num_hashes = num_ellipses = num_digits = num_upper = num_newlines = 0
+def count_characters(codes, kinds, num, num_bytes, breaks, out):
+    """Count single characters (CHARACTER_NAMES) and list line boundaries.
+
+    Args:
+        codes: code points.
+        kinds: theirs.
+        num: how many there are.
+        num_bytes: of the text.
+        breaks: int64 [>= num + 1], receives where the boundaries of str.splitlines stand (of a
+            carriage return with a line feed, both), and `num`.
+        out: receives the counts.
+
+    Returns:
+        The number of boundaries.
+    """
+    num_hashes = num_ellipses = num_digits = num_upper = num_newlines = num_breaks = 0
     num_points = 0
     for at in range(num):
         code, kind = codes[at], kinds[at]
@@ -150,6 +164,9 @@ def count_characters(codes, kinds, num, num_bytes, out):
         num_newlines += code == 0x0A
         num_ellipses += code == 0x2026
         num_points = num_points + 1 if code == 0x2E else 0
+        if kind & BREAK:
+            breaks[num_breaks] = at
+            num_breaks += 1
         if num_points == 3:
             num_ellipses += 1
             num_points = 0
@@ -161,6 +178,8 @@ def count_characters(codes, kinds, num, num_bytes, out):
     out[5] = num_upper
     out[6] = num_newlines
     out[7] = num - num_newlines
+    breaks[num_breaks] = num
+    return num_breaks
 
 
 @kernel
