@@ -52,7 +52,7 @@ def count_lines(codes, kinds, num, breaks, num_breaks, table, mask, epoch, out):
         if length:
             num_pieces += 1
             num_long += length >= LONG_LINE_CHARS
-            _, is_new = slot_of(table, mask, epoch, hash_codes(codes, begin, end))
+            _, is_new = slot_of(table, mask, epoch, hash_codes(codes[begin:end]))
             if not is_new:
                 num_copies += 1
                 copy_chars += length
@@ -97,7 +97,7 @@ def count_paragraphs(codes, kinds, num, breaks, num_breaks, table, mask, epoch, 
             if codes[end] != _NEWLINE or codes[end + 1] != _NEWLINE:
                 continue
         num_paragraphs += 1
-        _, is_new = slot_of(table, mask, epoch, hash_codes(codes, begin, end))
+        _, is_new = slot_of(table, mask, epoch, hash_codes(codes[begin:end]))
         if not is_new:
             num_copies += 1
             copy_chars += end - begin

@@ -95,6 +95,8 @@ def _room(longest, num_stops):
         np.empty(longest + 1, np.int64),  # starts
         np.empty(longest + 1, np.int64),  # ends
         np.empty(longest + 1, np.int64),  # breaks
+        np.empty(longest + 1, np.uint64),  # tokens spelled
+        np.empty(longest + 1, np.uint64),  # powers
         np.empty(longest + 1, np.uint64),  # hashes of tokens
         np.empty((NUM_COPY_SIZES, longest + 1), np.uint64),  # hashes of n-grams
         np.empty(longest + 1, np.int64),  # candidates
@@ -108,8 +110,8 @@ def _room(longest, num_stops):
 
 @kernel
 def _measure_one(room, num, num_bytes, num_tokens, stops, number, out):
-    codes, kinds, starts, ends, breaks, hashes, grams, candidates = room[:8]
-    line_codes, line_kinds, table, seen, stop_stamps = room[8:]
+    codes, kinds, starts, ends, breaks, spelled, powers, hashes = room[:8]
+    grams, candidates, line_codes, line_kinds, table, seen, stop_stamps = room[8:]
     num_breaks = count_characters(codes, kinds, num, num_bytes, breaks, out[:_TOKENS])
     count_tokens(
         codes,
@@ -120,6 +122,8 @@ def _measure_one(room, num, num_bytes, num_tokens, stops, number, out):
         stops,
         stop_stamps,
         number + 1,
+        spelled,
+        powers,
         hashes,
         out[_TOKENS:_LINES],
     )
@@ -132,9 +136,22 @@ def _measure_one(room, num, num_bytes, num_tokens, stops, number, out):
     count_paragraphs(codes, kinds, num, breaks, num_breaks, table, mask, epoch, paragraphs)
     epoch += np.uint64(1)
     count_top(starts, ends, hashes, num_tokens, table, seen, epoch, grams, out[_TOP:_COPIES])
-    epoch += np.uint64(NUM_TOP_SIZES)
+    epoch += np.uint64(2 * NUM_TOP_SIZES)
     copies = out[_COPIES:_PAGE]
-    count_copies(codes, starts, ends, num_tokens, table, seen, epoch, candidates, grams, copies)
+    count_copies(
+        codes,
+        starts,
+        ends,
+        spelled,
+        powers,
+        num_tokens,
+        table,
+        seen,
+        epoch,
+        candidates,
+        grams,
+        copies,
+    )
     page = out[_PAGE:_REFINEDWEB]
     count_page(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, page)
     cut = out[_REFINEDWEB:_SENTENCES]
@@ -142,5 +159,5 @@ def _measure_one(room, num, num_bytes, num_tokens, stops, number, out):
     out[_SENTENCES] = count_sentences(codes, kinds, 0, num)
 
 
-# Uses of the hash table by one text: lines, paragraphs, top n-grams, copies.
-_EPOCHS = 2 + NUM_TOP_SIZES + NUM_COPY_SIZES
+# Uses of the hash table by one text: lines, paragraphs, top n-grams (twice), copies.
+_EPOCHS = 2 + 2 * NUM_TOP_SIZES + NUM_COPY_SIZES

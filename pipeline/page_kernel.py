@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.codepoints import DIGIT, SPACE, SPACED, TRIGGER, TRIGGERS, UNSPACED
+from pipeline.codepoints import DIGIT, SPACE, SPACED, TRIGGER, TRIGGERS, UNSPACED, UPPER
 from pipeline.compiled import kernel
 from pipeline.metric_table import C4_DATATROVE_ENDS, C4_ENDS, C4_POLICY, LONG_WORD_CHARS
 from pipeline.sentence_kernel import count_sentences
@@ -45,6 +45,14 @@ _PHRASE_FLAGS = np.array([flag for _, flag in _PHRASES])
 _PHRASE_TRIGGERS = np.array(
     [min(phrase.index(char) for char in TRIGGERS if char in phrase) for phrase, _ in _PHRASES]
 )
+# These letters and the two behind them: hardly any text without a phrase has them.
+_SIGNATURES = np.unique(
+    [
+        _codes(phrase[at : at + 3])
+        for (phrase, _), at in zip(_PHRASES, _PHRASE_TRIGGERS.tolist(), strict=True)
+    ],
+    axis=0,
+)
 _EDIT, _NEEDED = _codes("[edit]"), _codes("[citation needed]")
 _ENDS, _MORE_ENDS = _codes("".join(C4_ENDS)), _codes("".join(C4_DATATROVE_ENDS))
 _ALNUM = SPACED | UNSPACED
@@ -69,16 +77,17 @@ def count_page(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, ou
     """
     out[:] = 0
     begin = 0
+    may_have = _may_have(codes, num)
     for number in range(num_breaks + 1):
         end = breaks[number]
         if begin == num or (end < num and end > 0 and codes[end] == 0x0A and codes[end - 1] == 0x0D):
             begin = end + 1  # no line: behind the last boundary, or inside of "\r\n"
             continue
-        num_words, num_alnum, any_kind = look_over(kinds, begin, end)
+        num_words, num_alnum, _, any_kind = look_over(kinds, begin, end)
         out[6] += num_alnum
         is_long = end - begin > LONG_WORD_CHARS and _has_long_word(kinds, begin, end)
         flags = 0
-        if any_kind & TRIGGER:
+        if may_have and any_kind & TRIGGER:
             for at in range(begin, end):
                 if kinds[at] & TRIGGER:
                     flags |= _found(codes, begin, end, at)
@@ -98,21 +107,43 @@ def count_page(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, ou
 
 @kernel
 def look_over(kinds, begin, end):
-    """Return how many words are between white space, how many begin with a letter or digit, and
-    all the bits of all kinds; without a branch, so that the compiler takes many at a time.
+    """Look at the kinds of code points [begin, end).
+
+    Returns:
+        How many words are between white space, how many of them begin with a letter or digit, how
+        many code points are upper case, and all the bits of all kinds.
     """
-    num_words = num_alnum = np.uint32(0)
-    every = np.uint32(0)
-    if begin < end:
-        every = kinds[begin]
-        num_words = np.uint32((every & SPACE) == 0)
-        num_alnum = np.uint32((every & _ALNUM) != 0)
-    for at in range(begin + 1, end):
-        kind, before = kinds[at], kinds[at - 1]
-        num_words += np.uint32((kind & SPACE) == 0) & np.uint32((before & SPACE) != 0)
-        num_alnum += np.uint32((kind & _ALNUM) != 0) & np.uint32((before & SPACE) != 0)
-        every |= kind
-    return np.int64(num_words), np.int64(num_alnum), every
+    line = kinds[begin:end]
+    num_words = num_alnum = num_upper = every = np.uint32(0)
+    if len(line):
+        num_words = np.uint32((line[0] & SPACE) == 0)
+        num_alnum = np.uint32((line[0] & _ALNUM) != 0)
+    # No branch inside, so the compiler takes many at a time.
+    for at in range(len(line)):
+        num_upper += np.uint32((line[at] & UPPER) != 0)
+        every |= line[at]
+    for at in range(len(line) - 1):
+        begins = np.uint32((line[at] & SPACE) != 0)
+        num_words += np.uint32((line[at + 1] & SPACE) == 0) & begins
+        num_alnum += np.uint32((line[at + 1] & _ALNUM) != 0) & begins
+    return np.int64(num_words), np.int64(num_alnum), np.int64(num_upper), every
+
+
+@kernel
+def _may_have(codes, num):
+    """Tell whether a text may hold a phrase or a bracket; without a branch in its loops."""
+    found = False
+    for at in range(num):
+        found |= (codes[at] == 0x5B) | (codes[at] == 0x7B)
+    for number in range(len(_SIGNATURES)):
+        one, two, three = _SIGNATURES[number]
+        for at in range(num - 2):
+            found |= (
+                (codes[at] | _CASE == one)
+                & (codes[at + 1] | _CASE == two)
+                & (codes[at + 2] | _CASE == three)
+            )
+    return found
 
 
 @kernel

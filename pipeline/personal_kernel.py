@@ -5,6 +5,8 @@ import numpy as np
 from pipeline.compiled import kernel
 
 _MIN_CHARS = 6
+_MIN_DIGITS = 6  # of a phone number
+_MAX_BETWEEN = 3  # other characters between two of its digits
 
 
 @kernel
@@ -16,39 +18,62 @@ def candidates(data, offsets):
         offsets: int32 [N + 1], where each begins and the last ends.
 
     Returns:
-        bool [N], whether a text holds an at sign; and int64 [C, 3], the text, begin and end (in
+        bool [N], whether a text may hold an e-mail address: an at sign behind and before something
+        else than white space, with a point behind it; and int64 [C, 3], the text, begin and end (in
         bytes of `data`) of each stretch of digits and what may stand between them (as in
-        pii.stretches) that has at least six digits, three points or two colons.
+        pii._STRETCH) that has three points or two colons, or six digits without a letter, a colon
+        or more than three other characters between two of them.
     """
     num = len(offsets) - 1
-    has_at = np.zeros(num, np.bool_)
+    may_mail = np.zeros(num, np.bool_)
     size = np.int64(offsets[num]) - np.int64(offsets[0])
     found = np.empty((size // _MIN_CHARS + 1, 3), np.int64)
     num_found = 0
     for text in range(num):
-        at = np.int64(offsets[text])
+        start = np.int64(offsets[text])
+        at = start
         stop = np.int64(offsets[text + 1])
         while at < stop:
             byte = data[at]
-            if byte == 0x40:
-                has_at[text] = True
+            if byte == 0x40 and not may_mail[text]:
+                may_mail[text] = _may_mail(data, start, at, stop)
             if not 0x30 <= byte <= 0x39:
                 at += 1
                 continue
             begin = at
-            num_digits = num_points = num_colons = 0
+            num_points = num_colons = num_digits = most_digits = num_between = 0
             while at < stop and _in_stretch(data[at]):
                 byte = data[at]
-                num_digits += 0x30 <= byte <= 0x39
                 num_points += byte == 0x2E
                 num_colons += byte == 0x3A
+                if 0x30 <= byte <= 0x39:
+                    num_digits = num_digits + 1 if num_between <= _MAX_BETWEEN else 1
+                    most_digits = max(most_digits, num_digits)
+                    num_between = 0
+                else:
+                    num_between += 1 if byte < 0x3A else _MAX_BETWEEN + 1
                 at += 1
-            if at - begin >= _MIN_CHARS and (num_digits >= 6 or num_points >= 3 or num_colons >= 2):
+            if at - begin >= _MIN_CHARS and (
+                most_digits >= _MIN_DIGITS or num_points >= 3 or num_colons >= 2
+            ):
                 found[num_found, 0] = text
                 found[num_found, 1] = begin
                 found[num_found, 2] = at
                 num_found += 1
-    return has_at, found[:num_found]
+    return may_mail, found[:num_found]
+
+
+@kernel
+def _may_mail(data, start, at, stop):
+    """Tell whether an at sign may be an address's: name@host.domain."""
+    if at == start or at + 1 == stop or data[at - 1] <= 0x20:
+        return False
+    after = at + 1
+    while after < stop and data[after] > 0x20:
+        if data[after] == 0x2E:
+            return True
+        after += 1
+    return False
 
 
 @kernel

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.codepoints import DIGIT, SPACE, SPACED, UNSPACED, UPPER
+from pipeline.codepoints import DIGIT, SPACE, SPACED, UNSPACED
 from pipeline.compiled import kernel
 from pipeline.metric_table import REFINEDWEB_COUNTERS, REFINEDWEB_PHRASES
 from pipeline.page_kernel import look_over
@@ -31,10 +31,7 @@ def count_refinedweb(codes, kinds, num, breaks, num_breaks, line_codes, line_kin
         end = breaks[number]
         if end < num and codes[end] != 0x0A:
             continue
-        num_words, num_alnum, _ = look_over(kinds, begin, end)
-        num_upper = 0
-        for at in range(begin, end):
-            num_upper += (kinds[at] & UPPER) != 0
+        num_words, num_alnum, num_upper, _ = look_over(kinds, begin, end)
         if num_words:
             # A line that is all digits is a single word.
             if (
@@ -46,7 +43,7 @@ def count_refinedweb(codes, kinds, num, breaks, num_breaks, line_codes, line_kin
                 num_cut += num_alnum
             elif num_words <= _MAX_PHRASE_WORDS and _has_phrase(codes, begin, end):
                 length = _without_phrases(codes, kinds, begin, end, line_codes, line_kinds)
-                num_left, num_left_alnum, _ = look_over(line_kinds, 0, length)
+                num_left, num_left_alnum, _, _ = look_over(line_kinds, 0, length)
                 num_lines += num_left == 0
                 num_cut += num_alnum - num_left_alnum
         begin = end + 1

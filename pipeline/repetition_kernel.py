@@ -8,7 +8,7 @@ look at long ones.
 import numpy as np
 
 from pipeline.compiled import kernel
-from pipeline.hash_kernel import SEED, join, mask_for, mix, slot_of, step
+from pipeline.hash_kernel import join, mask_for, mix, slot_of
 from pipeline.metric_table import DUPLICATE_SIZES, TOP_SIZES
 
 REPETITION_NAMES = (
@@ -26,7 +26,6 @@ _MUL = np.uint64(0x9E3779B97F4A7C15)
 _LONG_CHARS, _MIDDLE_CHARS, _SHORT_CHARS = 16, 10, 5
 NUM_KEYS = 3
 """Of each token in the sieve at most."""
-_NONE = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LONG, _MIDDLE = np.uint64(0x9D8E3B1F6A5C4D21), np.uint64(0x51ED270B9F3CA7E5)
 
 
@@ -41,67 +40,91 @@ def count_top(starts, ends, hashes, num, table, seen, epoch, grams, out):
         num: how many tokens there are.
         table: for as many keys as there are tokens; see `hash_kernel.slot_of`.
         seen: uint8, scratch for `_sieve`.
-        epoch: uses this one and the next len(TOP_SIZES) - 1.
-        grams: uint64 [2, >= num], scratch: hashes of n-grams, and their slots or _NONE.
+        epoch: uses this one and the next 2 * len(TOP_SIZES) - 1.
+        grams: uint64 [2, >= num], scratch: hashes of n-grams, and where they begin.
         out: receives the counts.
     """
-    gram, slots = grams[0], grams[1]
-    for at in range(num - 1):
-        gram[at] = join(hashes[at], hashes[at + 1])
-    shift = _sieve(seen, gram, max(0, num - 1))
-    left = 0
-    for at in range(num - 1):
-        slots[at] = _NONE
-        if seen[gram[at] >> shift] > 1:
-            slots[at] = 0
-            left += 1
-    slots[max(0, num - 1)] = _NONE
+    # An n-gram's beginning and end are repeated if it is: only places whose shorter n-grams are
+    # get a key. They are compacted, `num_left` of them.
+    keys, places = grams[0], grams[1]
+    num_left = max(0, num - _FIRST_TOP + 1)
+    for at in range(num_left):
+        keys[at] = join(hashes[at], hashes[at + 1])
+        places[at] = at
     for size in range(_FIRST_TOP, _FIRST_TOP + NUM_TOP_SIZES):
-        last = num - size
-        best, best_first = np.uint64(1), np.uint64(0)
-        mask = mask_for(left)
-        for at in range(last + 1):
-            if slots[at] == _NONE:
-                continue
-            if size > _FIRST_TOP:
-                if slots[at + 1] == _NONE:
-                    # Both shorter n-grams inside must be repeated for this one to be.
-                    slots[at] = _NONE
-                    continue
-                gram[at] = join(gram[at], hashes[at + size - 1])
-            slot, is_new = slot_of(table, mask, epoch, gram[at])
-            slots[at] = slot
-            if is_new:
-                table[slot, 2] = 1
-                table[slot, 3] = at
-                continue
-            table[slot, 2] += np.uint64(1)
-            count, first = table[slot, 2], table[slot, 3]
-            if count > best or (count == best and first < best_first):
-                best, best_first = count, first
-        left = 0
-        for at in range(last + 1):
-            if slots[at] != _NONE:
-                if table[slots[at], 2] == 1:
-                    slots[at] = _NONE
-                else:
-                    left += 1
-        if last >= 0:
-            slots[last + 1 if last + 1 < num else last] = _NONE
+        if size > _FIRST_TOP:
+            num_left = _lengthen(keys, places, hashes, num_left, size, num)
+        shift = _sieve(seen, keys, num_left)
+        most = np.uint8(0)
+        for number in range(num_left):
+            most = max(most, seen[keys[number] >> shift])
+        # What occurs most looks as if it occurred at least that often: so only what looks so is
+        # counted. Should nothing really do, everything repeated is.
+        least = np.uint8(max(2, (most + 1) // 2))
+        count, first = _most(seen, shift, least, keys, places, num_left, table, epoch)
+        if count < least and least > 2:
+            count, first = _most(
+                seen, shift, np.uint8(2), keys, places, num_left, table, epoch + np.uint64(1)
+            )
+        if count < 2:
+            count, first = 1, 0
         chars = 0
-        if last >= 0:
+        if size <= num:
             chars = size - 1
-            for token in range(np.int64(best_first), np.int64(best_first) + size):
+            for token in range(first, first + size):
                 chars += ends[token] - starts[token]
-        out[size - _FIRST_TOP] = np.int64(best) * chars
-        epoch += np.uint64(1)
+        out[size - _FIRST_TOP] = count * chars
+        epoch += np.uint64(2)
+        left = 0
+        for number in range(num_left):
+            keys[left], places[left] = keys[number], places[number]
+            left += seen[keys[number] >> shift] > 1
+        num_left = left
+
+
+@kernel
+def _lengthen(keys, places, hashes, num_left, size, num):
+    """Make n-grams of the given size of those one shorter; keep those whose end is there too."""
+    left = 0
+    for number in range(num_left):
+        place = np.int64(places[number])
+        if number + 1 < num_left and places[number + 1] == place + 1:
+            keys[left] = join(keys[number], hashes[place + size - 1])
+            places[left] = place
+            left += 1
+    return left
+
+
+@kernel
+def _most(seen, shift, least, keys, places, num, table, epoch):
+    """Return how often the most frequent key occurs, and where that first stands.
+
+    Keys that look as if they occurred less than `least` times are left out.
+    """
+    wanted = 0
+    for number in range(num):
+        wanted += seen[keys[number] >> shift] >= least
+    mask = mask_for(wanted)
+    best, best_first = np.uint64(0), np.uint64(0)
+    for number in range(num):
+        if seen[keys[number] >> shift] < least:
+            continue
+        slot, is_new = slot_of(table, mask, epoch, keys[number])
+        if is_new:
+            table[slot, 2] = 0
+            table[slot, 3] = places[number]
+        table[slot, 2] += np.uint64(1)
+        count, first = table[slot, 2], table[slot, 3]
+        if count > best or (count == best and first < best_first):
+            best, best_first = count, first
+    return np.int64(best), np.int64(best_first)
 
 
 @kernel
 def _sieve(seen, keys, num):
-    """Mark in `seen` by their highest bits which of `num` keys occur; 2 for more than once.
+    """Count in `seen` by their highest bits how often `num` keys occur, up to 255 times.
 
-    Few that occur once look as if they did more often; none that does is missed.
+    Some look as if they occurred more often than they do; none looks rarer.
 
     Returns:
         By how much to shift a key to find it in `seen`.
@@ -114,12 +137,14 @@ def _sieve(seen, keys, num):
     shift = np.uint64(shift)
     for number in range(num):
         place = keys[number] >> shift
-        seen[place] = min(np.uint8(2), np.uint8(seen[place] + 1))
+        seen[place] += np.uint8(seen[place] < 255)
     return shift
 
 
 @kernel
-def count_copies(codes, starts, ends, num, table, seen, epoch, candidates, grams, out):
+def count_copies(
+    codes, starts, ends, spelled, powers, num, table, seen, epoch, candidates, grams, out
+):
     """Count the characters of n-grams that stood before, n of DUPLICATE_SIZES, from left to right.
 
     N-grams are compared without the spaces between their tokens.
@@ -128,6 +153,8 @@ def count_copies(codes, starts, ends, num, table, seen, epoch, candidates, grams
         codes: code points.
         starts: where tokens begin.
         ends: and end.
+        spelled: their hashes before mixing.
+        powers: BASE to the power of their lengths; see `hash_kernel.extend`.
         num: how many tokens there are.
         table: for as many keys as there are tokens; see `hash_kernel.slot_of`.
         seen: uint8, scratch for `_sieve`.
@@ -140,10 +167,9 @@ def count_copies(codes, starts, ends, num, table, seen, epoch, candidates, grams
     mask = mask_for(found)
     for number in range(found):
         token = candidates[number]
-        state = SEED
+        state = np.uint64(0)
         for size in range(1, min(_LAST_COPY, num - token) + 1):
-            for at in range(starts[token + size - 1], ends[token + size - 1]):
-                state = step(state, codes[at])
+            state = state * powers[token + size - 1] + spelled[token + size - 1]
             if size >= _FIRST_COPY:
                 grams[size - _FIRST_COPY, number] = mix(state)
     for size in range(_FIRST_COPY, _LAST_COPY + 1):
