@@ -45,10 +45,10 @@ _PHRASE_FLAGS = np.array([flag for _, flag in _PHRASES])
 _PHRASE_TRIGGERS = np.array(
     [min(phrase.index(char) for char in TRIGGERS if char in phrase) for phrase, _ in _PHRASES]
 )
-# These letters and the two behind them: hardly any text without a phrase has them.
+# These letters and the three behind them: hardly any text without a phrase has them.
 _SIGNATURES = np.unique(
     [
-        _codes(phrase[at : at + 3])
+        _codes(phrase[at : at + 4])
         for (phrase, _), at in zip(_PHRASES, _PHRASE_TRIGGERS.tolist(), strict=True)
     ],
     axis=0,
@@ -136,12 +136,13 @@ def _may_have(codes, num):
     for at in range(num):
         found |= (codes[at] == 0x5B) | (codes[at] == 0x7B)
     for number in range(len(_SIGNATURES)):
-        one, two, three = _SIGNATURES[number]
-        for at in range(num - 2):
+        one, two, three, four = _SIGNATURES[number]
+        for at in range(num - 3):
             found |= (
                 (codes[at] | _CASE == one)
                 & (codes[at + 1] | _CASE == two)
                 & (codes[at + 2] | _CASE == three)
+                & (codes[at + 3] | _CASE == four)
             )
     return found
 
