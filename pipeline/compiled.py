@@ -36,8 +36,8 @@ def _folder() -> str:
     here = Path(__file__).parent
     digest = hashlib.sha256()
     # What kernels hold as constants counts too.
-    others = (here / f"{name}.py" for name in ("codepoints", "compiled", "metric_table", "sentences"))
-    for path in (*sorted(here.glob("*_kernel.py")), *others):
+    others = ("codepoints", "compiled", "metric_table", "pii", "sentences")
+    for path in (*sorted(here.glob("*_kernel.py")), *(here / f"{name}.py" for name in others)):
         digest.update(path.read_bytes())
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     named = os.environ.get("NUMBA_CACHE_DIR")

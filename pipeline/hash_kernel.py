@@ -8,7 +8,8 @@ import numpy as np
 
 from pipeline.compiled import kernel
 
-SEED = np.uint64(0x243F6A8885A308D3)
+BASE = np.uint64(0x5851F42D4C957F2D)
+"""Odd, and of the longest period modulo 2**64."""
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MUL1 = np.uint64(0xBF58476D1CE4E5B9)
 _MUL2 = np.uint64(0x94D049BB133111EB)
@@ -25,10 +26,13 @@ def mix(value):
 
 
 @kernel
-def step(state, code):
-    """Take one more code point into a running hash; begin with SEED, end with `mix`."""
-    state = (state ^ np.uint64(code)) * _STEP
-    return state ^ (state >> _S29)
+def extend(state, code):
+    """Take one more code point into the hash of a token; begin with 0, end with `mix`.
+
+    A polynomial, so that hashes of tokens give the hash of what they spell together: that of left
+    and right is left * BASE**(length of right) + right.
+    """
+    return state * BASE + np.uint64(code + np.uint32(1))
 
 
 @kernel
@@ -38,49 +42,49 @@ def join(left, right):
 
 
 @kernel
-def hash_codes(codes, begin, end):
-    """Hash code points [begin, end), two at a time; not as `step` would."""
-    state = SEED
-    at = begin
-    while at + 1 < end:
-        state = step(state, np.uint64(codes[at]) | np.uint64(codes[at + 1]) << _S32)
-        at += 2
-    if at < end:
-        state = step(state, np.uint64(codes[at]) | _LAST)
+def hash_codes(codes):
+    """Hash a run of code points, two at a time (not as `extend` would)."""
+    state = _STEP
+    for at in range(0, len(codes) - 1, 2):
+        two = np.uint64(codes[at]) | np.uint64(codes[at + 1]) << _S32
+        state = (state ^ two) * BASE
+        state ^= state >> _S29
+    if len(codes) & 1:
+        state ^= np.uint64(codes[len(codes) - 1]) | _LAST
     return mix(state)
 
 
 @kernel
 def token_hash(codes):
     """Hash the code points of a token as `token_kernel.count_tokens` does."""
-    state = SEED
+    state = np.uint64(0)
     for code in codes:
-        state = step(state, code)
+        state = extend(state, code)
     return mix(state)
 
 
 @kernel
-def slot_of(keys, stamps, mask, epoch, key):
+def slot_of(table, mask, epoch, key):
     """Find a key's slot by open addressing, or take a free one for it.
 
     Args:
-        keys: uint64 [>= mask + 1].
-        stamps: int64 of that size; a slot whose stamp is not `epoch` is free. So a new epoch
-            empties the table at no cost.
+        table: uint64 [>= mask + 1, 4]; a slot has the key, the epoch in which it was taken (in any
+            other it is free, so a new epoch empties the table at no cost) and room for two
+            numbers of the caller's.
         mask: a power of two less one; at most half of the slots may be taken.
-        epoch: of this use of the table; grows.
+        epoch: uint64, of this use of the table; grows.
         key: a mixed hash.
 
     Returns:
         The slot, and whether the key is new there.
     """
     slot = np.int64(key & np.uint64(mask))
-    while stamps[slot] == epoch:
-        if keys[slot] == key:
+    while table[slot, 1] == epoch:
+        if table[slot, 0] == key:
             return slot, False
         slot = (slot + 1) & mask
-    stamps[slot] = epoch
-    keys[slot] = key
+    table[slot, 1] = epoch
+    table[slot, 0] = key
     return slot, True
 
 

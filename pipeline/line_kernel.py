@@ -27,20 +27,32 @@ _NEWLINE = np.uint32(0x0A)
 
 
 @kernel
-def count_lines(codes, kinds, num, keys, stamps, mask, epoch, out):
-    """Count lines (LINE_NAMES); the table of `keys` holds as many as there are lines."""
+def count_lines(codes, kinds, num, breaks, num_breaks, table, mask, epoch, out):
+    """Count lines (LINE_NAMES).
+
+    Args:
+        codes: code points.
+        kinds: theirs.
+        num: how many there are.
+        breaks: where the line boundaries of any kind stand, and `num` behind them.
+        num_breaks: how many there are, without the last.
+        table: see `hash_kernel.slot_of`.
+        mask: of the table, for as many keys as there are lines.
+        epoch: of the table.
+        out: receives the counts.
+    """
     num_pieces = num_copies = copy_chars = 0
     num_text = num_terminal = num_short = text_copy_chars = num_long = 0
     begin = 0
-    while begin <= num:
-        end = begin
-        while end < num and codes[end] != _NEWLINE:
-            end += 1
+    for number in range(num_breaks + 1):
+        end = breaks[number]
+        if end < num and codes[end] != _NEWLINE:
+            continue
         length = end - begin
         if length:
             num_pieces += 1
             num_long += length >= LONG_LINE_CHARS
-            _, is_new = slot_of(keys, stamps, mask, epoch, hash_codes(codes, begin, end))
+            _, is_new = slot_of(table, mask, epoch, hash_codes(codes[begin:end]))
             if not is_new:
                 num_copies += 1
                 copy_chars += length
@@ -69,7 +81,7 @@ def count_lines(codes, kinds, num, keys, stamps, mask, epoch, out):
 
 
 @kernel
-def count_paragraphs(codes, kinds, num, keys, stamps, mask, epoch, out):
+def count_paragraphs(codes, kinds, num, breaks, num_breaks, table, mask, epoch, out):
     """Count paragraphs (PARAGRAPH_NAMES), as `count_lines` does lines."""
     begin, stop = 0, num
     while begin < stop and kinds[begin] & SPACE:
@@ -77,18 +89,19 @@ def count_paragraphs(codes, kinds, num, keys, stamps, mask, epoch, out):
     while stop > begin and kinds[stop - 1] & SPACE:
         stop -= 1
     num_paragraphs = num_copies = copy_chars = 0
-    while True:
-        end = begin
-        while end < stop and not (
-            codes[end] == _NEWLINE and end + 1 < stop and codes[end + 1] == _NEWLINE
-        ):
-            end += 1
+    for number in range(num_breaks + 1):
+        end = min(breaks[number], stop)
+        if end < begin:
+            continue
+        if end < stop:
+            if codes[end] != _NEWLINE or codes[end + 1] != _NEWLINE:
+                continue
         num_paragraphs += 1
-        _, is_new = slot_of(keys, stamps, mask, epoch, hash_codes(codes, begin, end))
+        _, is_new = slot_of(table, mask, epoch, hash_codes(codes[begin:end]))
         if not is_new:
             num_copies += 1
             copy_chars += end - begin
-        if end >= stop:
+        if end == stop:
             break
         begin = end
         while codes[begin] == _NEWLINE:

@@ -9,6 +9,7 @@ from pipeline.page_kernel import PAGE_NAMES, count_page
 from pipeline.refinedweb_kernel import REFINEDWEB_NAMES, count_refinedweb
 from pipeline.repetition_kernel import (
     NUM_COPY_SIZES,
+    NUM_KEYS,
     NUM_TOP_SIZES,
     REPETITION_NAMES,
     count_copies,
@@ -88,54 +89,75 @@ def measure_cut(data, table, starts, ends, stops, out):
 @kernel
 def _room(longest, num_stops):
     """Return scratch arrays for texts of at most so many bytes."""
-    table = mask_for(2 * longest + 2) + 1
     return (
         np.empty(longest + 1, np.uint32),  # codes
         np.empty(longest + 1, np.uint32),  # kinds
         np.empty(longest + 1, np.int64),  # starts
         np.empty(longest + 1, np.int64),  # ends
+        np.empty(longest + 1, np.int64),  # breaks
+        np.empty(longest + 1, np.uint64),  # tokens spelled
+        np.empty(longest + 1, np.uint64),  # powers
         np.empty(longest + 1, np.uint64),  # hashes of tokens
         np.empty((NUM_COPY_SIZES, longest + 1), np.uint64),  # hashes of n-grams
-        np.empty((2, longest + 1), np.int64),  # candidates
+        np.empty(longest + 1, np.int64),  # candidates
         np.empty(longest + 1, np.uint32),  # codes of a line
         np.empty(longest + 1, np.uint32),  # kinds of a line
-        np.empty(table, np.uint64),  # keys
-        np.zeros(table, np.int64),  # stamps
-        np.empty(table, np.int64),  # counts
-        np.empty(table, np.int64),  # firsts
-        np.zeros(num_stops, np.int64),  # stamps of stop words
+        np.zeros((mask_for(longest + 1) + 1, 4), np.uint64),  # table
+        np.empty(16 * (NUM_KEYS * longest + 8), np.uint8),  # seen
+        np.zeros(num_stops, np.int64),  # when stop words were seen
     )
 
 
 @kernel
 def _measure_one(room, num, num_bytes, num_tokens, stops, number, out):
-    codes, kinds, starts, ends, hashes, grams, candidates, line_codes, line_kinds = room[:9]
-    keys, stamps, counts, firsts, stop_stamps = room[9:]
-    epoch = number * _EPOCHS + 1
-    count_characters(codes, kinds, num, num_bytes, out[:_TOKENS])
+    codes, kinds, starts, ends, breaks, spelled, powers, hashes = room[:8]
+    grams, candidates, line_codes, line_kinds, table, seen, stop_stamps = room[8:]
+    num_breaks = count_characters(codes, kinds, num, num_bytes, breaks, out[:_TOKENS])
     count_tokens(
-        codes, kinds, starts, ends, num_tokens, stops, stop_stamps, epoch, hashes, out[_TOKENS:_LINES]
+        codes,
+        kinds,
+        starts,
+        ends,
+        num_tokens,
+        stops,
+        stop_stamps,
+        number + 1,
+        spelled,
+        powers,
+        hashes,
+        out[_TOKENS:_LINES],
     )
-    mask = mask_for(out[_NEWLINES] + 1)
-    count_lines(codes, kinds, num, keys, stamps, mask, epoch, out[_LINES:_PARAGRAPHS])
-    count_paragraphs(codes, kinds, num, keys, stamps, mask, epoch + 1, out[_PARAGRAPHS:_TOP])
-    epoch += 2
-    mask = mask_for(num_tokens)
-    count_top(
-        starts, ends, hashes, num_tokens, keys, stamps, counts, firsts, mask, epoch, grams,
-        out[_TOP:_COPIES],
-    )
-    epoch += NUM_TOP_SIZES
-    mask = mask_for(2 * num_tokens)
+    epoch = np.uint64(number * _EPOCHS + 1)
+    mask = mask_for(num_breaks + 1)
+    lines = out[_LINES:_PARAGRAPHS]
+    count_lines(codes, kinds, num, breaks, num_breaks, table, mask, epoch, lines)
+    paragraphs = out[_PARAGRAPHS:_TOP]
+    epoch += np.uint64(1)
+    count_paragraphs(codes, kinds, num, breaks, num_breaks, table, mask, epoch, paragraphs)
+    epoch += np.uint64(1)
+    count_top(starts, ends, hashes, num_tokens, table, seen, epoch, grams, out[_TOP:_COPIES])
+    epoch += np.uint64(2 * NUM_TOP_SIZES)
+    copies = out[_COPIES:_PAGE]
     count_copies(
-        codes, starts, ends, num_tokens, keys, stamps, counts, mask, epoch, candidates, grams,
-        out[_COPIES:_PAGE],
+        codes,
+        starts,
+        ends,
+        spelled,
+        powers,
+        num_tokens,
+        table,
+        seen,
+        epoch,
+        candidates,
+        grams,
+        copies,
     )
-    count_page(codes, kinds, num, line_codes, line_kinds, out[_PAGE:_REFINEDWEB])
-    count_refinedweb(codes, kinds, num, line_codes, line_kinds, out[_REFINEDWEB:_SENTENCES])
+    page = out[_PAGE:_REFINEDWEB]
+    count_page(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, page)
+    cut = out[_REFINEDWEB:_SENTENCES]
+    count_refinedweb(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, cut)
     out[_SENTENCES] = count_sentences(codes, kinds, 0, num)
 
 
-_NEWLINES = CHARACTER_NAMES.index("num_newlines")
-# Uses of the hash table by one text: lines, paragraphs, top n-grams, candidates, copies.
-_EPOCHS = 3 + NUM_TOP_SIZES + NUM_COPY_SIZES
+# Uses of the hash table by one text: lines, paragraphs, top n-grams (twice), copies.
+_EPOCHS = 2 + 2 * NUM_TOP_SIZES + NUM_COPY_SIZES

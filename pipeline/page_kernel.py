@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.codepoints import BREAK, DIGIT, SPACE, SPACED, TRIGGER, TRIGGERS, UNSPACED
+from pipeline.codepoints import DIGIT, SPACE, SPACED, TRIGGER, TRIGGERS, UNSPACED, UPPER
 from pipeline.compiled import kernel
 from pipeline.metric_table import C4_DATATROVE_ENDS, C4_ENDS, C4_POLICY, LONG_WORD_CHARS
 from pipeline.sentence_kernel import count_sentences
@@ -45,47 +45,116 @@ _PHRASE_FLAGS = np.array([flag for _, flag in _PHRASES])
 _PHRASE_TRIGGERS = np.array(
     [min(phrase.index(char) for char in TRIGGERS if char in phrase) for phrase, _ in _PHRASES]
 )
+# These letters and the three behind them: hardly any text without a phrase has them.
+_SIGNATURES = np.unique(
+    [
+        _codes(phrase[at : at + 4])
+        for (phrase, _), at in zip(_PHRASES, _PHRASE_TRIGGERS.tolist(), strict=True)
+    ],
+    axis=0,
+)
 _EDIT, _NEEDED = _codes("[edit]"), _codes("[citation needed]")
 _ENDS, _MORE_ENDS = _codes("".join(C4_ENDS)), _codes("".join(C4_DATATROVE_ENDS))
 _ALNUM = SPACED | UNSPACED
+assert _PHRASE_TRIGGERS.min() > 0, "the letter before the trigger is looked at first"
+_CASE = np.uint32(0x20)
 _POINT, _ELLIPSIS = np.uint32(0x2E), np.uint32(0x2026)
 
 
 @kernel
-def count_page(codes, kinds, num, line_codes, line_kinds, out):
-    """Count lines (PAGE_NAMES); `line_codes` and `line_kinds` are scratch, [>= num + 1]."""
+def count_page(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, out):
+    """Count lines (PAGE_NAMES).
+
+    Args:
+        codes: code points.
+        kinds: theirs.
+        num: how many there are.
+        breaks: as `token_kernel.count_characters` lists them.
+        num_breaks: as it says.
+        line_codes: scratch, uint32 [>= num + 1].
+        line_kinds: the same.
+        out: receives the counts.
+    """
     out[:] = 0
     begin = 0
-    while begin < num:
-        num_words = longest = run = flags = 0
-        end = begin
-        while end < num and not kinds[end] & BREAK:
-            kind = kinds[end]
-            if kind & SPACE:
-                run = 0
-            else:
-                if run == 0:
-                    num_words += 1
-                    out[6] += (kind & _ALNUM) != 0
-                run += 1
-                longest = max(longest, run)
-                if kind & TRIGGER:
-                    flags |= _found(codes, begin, num, end)
-            end += 1
+    may_have = _may_have(codes, num)
+    for number in range(num_breaks + 1):
+        end = breaks[number]
+        if begin == num or (end < num and end > 0 and codes[end] == 0x0A and codes[end - 1] == 0x0D):
+            begin = end + 1  # no line: behind the last boundary, or inside of "\r\n"
+            continue
+        num_words, num_alnum, _, any_kind = look_over(kinds, begin, end)
+        out[6] += num_alnum
+        is_long = end - begin > LONG_WORD_CHARS and _has_long_word(kinds, begin, end)
+        flags = 0
+        if may_have and any_kind & TRIGGER:
+            for at in range(begin, end):
+                if kinds[at] & TRIGGER:
+                    flags |= _found(codes, begin, end, at)
         first, last = _stripped(kinds, begin, end)
         out[0] += 1
         out[1] += first < last and (codes[first] == 0x2D or codes[first] == 0x2022)
         out[2] += first < last and (
             codes[last - 1] == _ELLIPSIS or _ends_in_points(codes, first, last)
         )
-        out[3] += longest > LONG_WORD_CHARS
+        out[3] += is_long
         out[4] += (flags & _JAVASCRIPT) != 0
         out[5] += (flags & _POLICY) != 0
-        if num_words >= _DATATROVE_WORDS and longest <= LONG_WORD_CHARS:
+        if num_words >= _DATATROVE_WORDS and not is_long:
             _count_c4(codes, kinds, first, last, num_words, flags, line_codes, line_kinds, out)
         begin = end + 1
-        if end + 1 < num and codes[end] == 0x0D and codes[end + 1] == 0x0A:
-            begin += 1
+
+
+@kernel
+def look_over(kinds, begin, end):
+    """Look at the kinds of code points [begin, end).
+
+    Returns:
+        How many words are between white space, how many of them begin with a letter or digit, how
+        many code points are upper case, and all the bits of all kinds.
+    """
+    line = kinds[begin:end]
+    num_words = num_alnum = num_upper = every = np.uint32(0)
+    if len(line):
+        num_words = np.uint32((line[0] & SPACE) == 0)
+        num_alnum = np.uint32((line[0] & _ALNUM) != 0)
+    # No branch inside, so the compiler takes many at a time.
+    for at in range(len(line)):
+        num_upper += np.uint32((line[at] & UPPER) != 0)
+        every |= line[at]
+    for at in range(len(line) - 1):
+        begins = np.uint32((line[at] & SPACE) != 0)
+        num_words += np.uint32((line[at + 1] & SPACE) == 0) & begins
+        num_alnum += np.uint32((line[at + 1] & _ALNUM) != 0) & begins
+    return np.int64(num_words), np.int64(num_alnum), np.int64(num_upper), every
+
+
+@kernel
+def _may_have(codes, num):
+    """Tell whether a text may hold a phrase or a bracket; without a branch in its loops."""
+    found = False
+    for at in range(num):
+        found |= (codes[at] == 0x5B) | (codes[at] == 0x7B)
+    for number in range(len(_SIGNATURES)):
+        one, two, three, four = _SIGNATURES[number]
+        for at in range(num - 3):
+            found |= (
+                (codes[at] | _CASE == one)
+                & (codes[at + 1] | _CASE == two)
+                & (codes[at + 2] | _CASE == three)
+                & (codes[at + 3] | _CASE == four)
+            )
+    return found
+
+
+@kernel
+def _has_long_word(kinds, begin, end):
+    run = 0
+    for at in range(begin, end):
+        run = 0 if kinds[at] & SPACE else run + 1
+        if run > LONG_WORD_CHARS:
+            return True
+    return False
 
 
 @kernel
@@ -95,10 +164,9 @@ def _count_c4(codes, kinds, first, last, num_words, flags, line_codes, line_kind
     if flags & _BRACKET:
         last = _without_citations(codes, kinds, first, last, line_codes, line_kinds)
         codes, kinds, first = line_codes, line_kinds, 0
-        num_left = flags = run = 0
+        num_left = look_over(kinds, 0, last)[0]
+        flags = 0
         for at in range(last):
-            run = 0 if kinds[at] & SPACE else run + 1
-            num_left += run == 1
             if kinds[at] & TRIGGER:
                 flags |= _found(codes, 0, last, at)
     cut_off = _ends_in_points(codes, first, last)
@@ -171,11 +239,18 @@ def _found(codes, begin, end, at):
         return _BRACKET
     flags = 0
     phrase_begin = 0
+    sign, before = codes[at] | _CASE, codes[at - 1] | _CASE if at > begin else np.uint32(0)
     for number in range(len(_PHRASE_ENDS)):
         phrase_end = _PHRASE_ENDS[number]
-        start = at - _PHRASE_TRIGGERS[number]
         length = phrase_end - phrase_begin
-        if start >= begin and start + length <= end:
+        trigger = _PHRASE_TRIGGERS[number]
+        start = at - trigger
+        if (
+            sign == _PHRASE_CODES[phrase_begin + trigger]
+            and before == _PHRASE_CODES[phrase_begin + trigger - 1]
+            and start >= begin
+            and start + length <= end
+        ):
             same = 0
             while same < length:
                 code = codes[start + same]

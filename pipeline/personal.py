@@ -19,13 +19,13 @@ def counts(data: NDArray[np.uint8], offsets: NDArray[np.int32]) -> dict[str, NDA
     """
     num = len(offsets) - 1
     columns = {name: np.zeros(num, dtype=np.int64) for name in _COLUMNS.values()}
-    has_at, stretches = personal_kernel.candidates(data, offsets)
-    for number in np.flatnonzero(has_at).tolist():
+    may_mail, stretches = personal_kernel.candidates(data, offsets)
+    for number in np.flatnonzero(may_mail).tolist():
         # An address that is replaced can leave, or take away, digits: count as it is replaced.
         text = str(data[offsets[number] : offsets[number + 1]].data, "utf-8")
         for kind, count in pii.replace(text, pii.KINDS)[1].items():
             columns[_COLUMNS[kind]][number] = count
-    for number, begin, end in stretches[~has_at[stretches[:, 0]]].tolist():
+    for number, begin, end in stretches[~may_mail[stretches[:, 0]]].tolist():
         first = max(int(offsets[number]), begin - _AROUND_BYTES)
         last = min(int(offsets[number + 1]), end + _AROUND_BYTES)
         while data[first] & 0xC0 == 0x80:

@@ -230,10 +230,14 @@ _NUMBER = re.compile(
     r"\(?\+?\(?[0-9](?:[0-9]|[ ./-]\(?[0-9]|[)][ /-]?[0-9]| [/-] \(?[0-9]|\([0-9]){5,28}+"
     r"(?![\w%]|[.,:/-][0-9]|[ ]?[€$£°])"
 )
+LABELS = (
+    "tel telef telefon telephone phone phones ph fax telefax mobile mobil cell cellphone handy call "
+    "dial whatsapp hotline tél téléphone teléfono telefone telefono móvil тел телефон факс 電話 电话"
+).split()
+LABEL_ENDS = ("no", "number", "nr", "us", "at")
 _LABEL_BEFORE = re.compile(
-    r"(?:\b(?:tel|telef|telefon|telephone|phone|phones|ph|fax|telefax|mobile|mobil|cell|cellphone|"
-    r"handy|call|dial|whatsapp|hotline|tél|téléphone|teléfono|telefone|telefono|móvil|тел|телефон|"
-    r"факс|電話|电话)(?:[ -]?(?:no|number|nr|us|at))?|[☎☏📞📱🕻🖷])[.:]{0,2}[ \u00a0]{0,2}$",
+    rf"(?:\b(?:{'|'.join(LABELS)})(?:[ -]?(?:{'|'.join(LABEL_ENDS)}))?|[☎☏📞📱🕻🖷])"
+    "[.:]{0,2}[ \u00a0]{0,2}$",
     re.IGNORECASE,
 )
 _NANP = re.compile(

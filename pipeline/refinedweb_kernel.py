@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from pipeline.codepoints import DIGIT, SPACE, SPACED, UNSPACED, UPPER
+from pipeline.codepoints import DIGIT, SPACE, SPACED, UNSPACED
 from pipeline.compiled import kernel
 from pipeline.metric_table import REFINEDWEB_COUNTERS, REFINEDWEB_PHRASES
+from pipeline.page_kernel import look_over
 
 REFINEDWEB_NAMES = ("num_refinedweb_lines", "num_refinedweb_words")
 
@@ -22,24 +23,15 @@ _ANYWHERE, _AT_END, _AT_BEGIN = (_codes(phrase) for phrase in REFINEDWEB_PHRASES
 
 
 @kernel
-def count_refinedweb(codes, kinds, num, line_codes, line_kinds, out):
-    """Count what is cut (REFINEDWEB_NAMES); the scratch arrays are [>= num]."""
+def count_refinedweb(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, out):
+    """Count what is cut (REFINEDWEB_NAMES); for the arguments see `page_kernel.count_page`."""
     num_lines = num_cut = 0
     begin = 0
-    while begin < num:
-        num_words = num_alnum = num_upper = run = 0
-        end = begin
-        while end < num and codes[end] != 0x0A:
-            kind = kinds[end]
-            if kind & SPACE:
-                run = 0
-            else:
-                if run == 0:
-                    num_words += 1
-                    num_alnum += (kind & _ALNUM) != 0
-                run = 1
-                num_upper += (kind & UPPER) != 0
-            end += 1
+    for number in range(num_breaks + 1):
+        end = breaks[number]
+        if end < num and codes[end] != 0x0A:
+            continue
+        num_words, num_alnum, num_upper, _ = look_over(kinds, begin, end)
         if num_words:
             # A line that is all digits is a single word.
             if (
@@ -51,27 +43,12 @@ def count_refinedweb(codes, kinds, num, line_codes, line_kinds, out):
                 num_cut += num_alnum
             elif num_words <= _MAX_PHRASE_WORDS and _has_phrase(codes, begin, end):
                 length = _without_phrases(codes, kinds, begin, end, line_codes, line_kinds)
-                num_left, num_left_alnum = _count_words(line_kinds, 0, length)
+                num_left, num_left_alnum, _, _ = look_over(line_kinds, 0, length)
                 num_lines += num_left == 0
                 num_cut += num_alnum - num_left_alnum
         begin = end + 1
     out[0] = num_lines
     out[1] = num_cut
-
-
-@kernel
-def _count_words(kinds, begin, end):
-    """Count runs between white space, and those of them that begin with a letter or digit."""
-    num_words = num_alnum = 0
-    in_run = False
-    for at in range(begin, end):
-        if kinds[at] & SPACE:
-            in_run = False
-        elif not in_run:
-            in_run = True
-            num_words += 1
-            num_alnum += (kinds[at] & _ALNUM) != 0
-    return num_words, num_alnum
 
 
 @kernel
@@ -159,11 +136,11 @@ def _without_phrases(codes, kinds, begin, end, line_codes, line_kinds):
             line_kinds[length] = kinds[at]
             length += 1
             at += 1
-    if _count_words(line_kinds, 0, length)[0] <= _MAX_PHRASE_WORDS:
+    if look_over(line_kinds, 0, length)[0] <= _MAX_PHRASE_WORDS:
         place = length - len(_AT_END)
         if place >= 0 and _stands_at(line_codes, place, length, _AT_END):
             length = place - np.int64(place > 0 and _is_plain_space(line_codes[place - 1]))
-    if _count_words(line_kinds, 0, length)[0] <= _MAX_PHRASE_WORDS:
+    if look_over(line_kinds, 0, length)[0] <= _MAX_PHRASE_WORDS:
         if _stands_at(line_codes, 0, length, _AT_BEGIN):
             begin = len(_AT_BEGIN)
             begin += np.int64(begin < length and _is_plain_space(line_codes[begin]))

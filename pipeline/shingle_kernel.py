@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.compiled import kernel
-from pipeline.hash_kernel import join, mask_for, slot_of
+from pipeline.hash_kernel import BASE, mask_for, mix, slot_of
 
 _LOW = np.uint64(0xFFFFFFFF)
 _BLOCK = 8
@@ -11,7 +11,7 @@ _BLOCK = 8
 
 @kernel
 def shingles(words, word_ends, whole, size):
-    """Hash the word n-grams of many texts.
+    """Hash the word n-grams of many texts: mix(w1 * BASE**(n - 1) + w2 * BASE**(n - 2) + ... + wn).
 
     Args:
         words: uint64, hashes of the words of all texts.
@@ -33,9 +33,10 @@ def shingles(words, word_ends, whole, size):
     for text in range(num):
         longest = max(longest, word_ends[text] - begin)
         begin = word_ends[text]
-    room = mask_for(longest) + 1
-    keys = np.empty(room, np.uint64)
-    stamps = np.zeros(room, np.int64)
+    table = np.zeros((mask_for(longest) + 1, 2), np.uint64)
+    leaving = np.uint64(1)  # what the word that leaves an n-gram has been multiplied by
+    for _ in range(size):
+        leaving *= BASE
     at = 0
     begin = np.int64(0)
     for text in range(num):
@@ -44,11 +45,15 @@ def shingles(words, word_ends, whole, size):
             out[at] = whole[text]
             at += 1
         mask = mask_for(num_words)
-        for first in range(begin, begin + num_words - size + 1):
-            key = words[first]
-            for place in range(first + 1, first + size):
-                key = join(key, words[place])
-            _, is_new = slot_of(keys, stamps, mask, text + 1, key)
+        state = np.uint64(0)
+        for number in range(begin, begin + num_words):
+            state = state * BASE + words[number]
+            if number >= begin + size:
+                state -= words[number - size] * leaving
+            if number < begin + size - 1:
+                continue
+            key = mix(state)
+            _, is_new = slot_of(table, mask, np.uint64(text + 1), key)
             if is_new:
                 out[at] = key
                 at += 1

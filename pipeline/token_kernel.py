@@ -4,6 +4,7 @@ import numpy as np
 
 from pipeline.codepoints import (
     ALPHA,
+    BREAK,
     DIGIT,
     INNER,
     JOINER,
@@ -11,11 +12,12 @@ from pipeline.codepoints import (
     PUNCTUATION,
     SPACE,
     SPACED,
+    STOP_LATIN,
     UNSPACED,
     UPPER,
 )
 from pipeline.compiled import kernel
-from pipeline.hash_kernel import SEED, mix, step
+from pipeline.hash_kernel import BASE, extend, mix
 
 CHARACTER_NAMES = (
     "num_chars",
@@ -30,6 +32,7 @@ CHARACTER_NAMES = (
 TOKEN_NAMES = ("num_tokens", "num_words", "num_word_chars", "num_alpha_words", "num_stop_words")
 
 _IN_WORD = SPACED | MARK | JOINER
+_RARE = BREAK | STOP_LATIN  # points and the ellipsis are Latin stops
 _6, _12, _18 = np.uint32(6), np.uint32(12), np.uint32(18)
 
 
@@ -138,21 +141,45 @@ def _is_plain_digit(code):
 
 
 @kernel
-def count_characters(codes, kinds, num, num_bytes, out):
-    """Count single characters (CHARACTER_NAMES)."""
-    num_hashes = num_ellipses = num_digits = num_upper = num_newlines = 0
-    num_points = 0
+def count_characters(codes, kinds, num, num_bytes, breaks, out):
+    """Count single characters (CHARACTER_NAMES) and list line boundaries.
+
+    Args:
+        codes: code points.
+        kinds: theirs.
+        num: how many there are.
+        num_bytes: of the text.
+        breaks: int64 [>= num + 1], receives where the boundaries of str.splitlines stand (of a
+            carriage return with a line feed, both), and `num`.
+        out: receives the counts.
+
+    Returns:
+        The number of boundaries.
+    """
+    num_hashes = num_digits = num_upper = num_newlines = np.uint32(0)
     for at in range(num):
         code, kind = codes[at], kinds[at]
-        num_digits += (kind & DIGIT) != 0
-        num_upper += (kind & UPPER) != 0
-        num_hashes += code == 0x23
-        num_newlines += code == 0x0A
-        num_ellipses += code == 0x2026
-        num_points = num_points + 1 if code == 0x2E else 0
-        if num_points == 3:
+        num_digits += np.uint32((kind & DIGIT) != 0)
+        num_upper += np.uint32((kind & UPPER) != 0)
+        num_hashes += np.uint32(code == 0x23)
+        num_newlines += np.uint32(code == 0x0A)
+    num_breaks = num_ellipses = 0
+    after_point = -1  # behind the points that stand here in a row
+    num_points = 0
+    for at in range(num):
+        if not kinds[at] & _RARE:
+            continue
+        if kinds[at] & BREAK:
+            breaks[num_breaks] = at
+            num_breaks += 1
+        elif codes[at] == 0x2026:
             num_ellipses += 1
-            num_points = 0
+        elif codes[at] == 0x2E:
+            num_points = num_points + 1 if at == after_point else 1
+            after_point = at + 1
+            if num_points == 3:
+                num_ellipses += 1
+                num_points = 0
     out[0] = num
     out[1] = num_bytes
     out[2] = num_hashes
@@ -160,11 +187,13 @@ def count_characters(codes, kinds, num, num_bytes, out):
     out[4] = num_digits
     out[5] = num_upper
     out[6] = num_newlines
-    out[7] = num - num_newlines
+    out[7] = num - np.int64(num_newlines)
+    breaks[num_breaks] = num
+    return num_breaks
 
 
 @kernel
-def count_tokens(codes, kinds, starts, ends, num, stops, stop_stamps, epoch, hashes, out):
+def count_tokens(codes, kinds, starts, ends, num, stops, stop_stamps, epoch, spelled, powers, hashes, out):
     """Hash tokens and count them (TOKEN_NAMES).
 
     Args:
@@ -177,19 +206,25 @@ def count_tokens(codes, kinds, starts, ends, num, stops, stop_stamps, epoch, has
             words are not measured.
         stop_stamps: int64 of the same size, for the epoch in which each was seen.
         epoch: of this text.
+        spelled: uint64, receives what `extend` makes of each token.
+        powers: uint64, receives BASE to the power of each token's length.
         hashes: uint64, receives the tokens' hashes.
         out: receives the counts.
     """
     num_words = num_word_chars = num_alpha = num_stops = 0
     mask = len(stops) - 1
     for token in range(num):
-        state = SEED
+        state = np.uint64(0)
+        power = np.uint64(1)
         some = np.uint32(0)
         every = PUNCTUATION
         for at in range(starts[token], ends[token]):
-            state = step(state, codes[at])
+            state = extend(state, codes[at])
+            power *= BASE
             some |= kinds[at]
             every &= kinds[at]
+        spelled[token] = state
+        powers[token] = power
         state = mix(state)
         hashes[token] = state
         num_alpha += (some & ALPHA) != 0

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.codepoints import EXPANDED, MARK, MAX_GROWTH, SPACED, UNSAFE, UNSPACED
 from pipeline.compiled import kernel
-from pipeline.hash_kernel import SEED, mix, step
+from pipeline.hash_kernel import extend, mix
 from pipeline.token_kernel import decode_one
 
 _ALNUM = SPACED | UNSPACED
@@ -36,11 +36,36 @@ def view(data, begin, end, as_is, kinds, fold, expansions, expansion_ends, out, 
     """
     start_out = at_out
     num_words = 0
-    state = SEED
+    state = np.uint64(0)
     in_run = False
     open_word = 0  # the kind of the word that goes on: SPACED, UNSPACED or none
     at = begin
     while at < end:
+        if data[at] < 0x80:
+            # What follows, for the characters that most texts are made of.
+            letter = fold[data[at]]
+            at += 1
+            if not kinds[letter] & SPACED:
+                in_run = False
+                if open_word:
+                    hashes[num_words] = mix(state)
+                    num_words += 1
+                    open_word = 0
+                continue
+            if open_word != 1:
+                if open_word:
+                    hashes[num_words] = mix(state)
+                    num_words += 1
+                elif not in_run and at_out > start_out:
+                    out[at_out] = _SPACE
+                    at_out += 1
+                in_run = True
+                open_word = 1
+                state = np.uint64(0)
+            out[at_out] = letter
+            at_out += 1
+            state = extend(state, letter)
+            continue
         code, at = decode_one(data, at)
         folded = code
         if not as_is:
@@ -71,16 +96,16 @@ def view(data, begin, end, as_is, kinds, fold, expansions, expansion_ends, out, 
             at_out = _encode(letter, out, at_out)
             if kind & MARK:
                 if open_word:
-                    state = step(state, letter)
+                    state = extend(state, letter)
                 continue
             if open_word == 1 and kind & SPACED:
-                state = step(state, letter)
+                state = extend(state, letter)
                 continue
             if open_word:
                 hashes[num_words] = mix(state)
                 num_words += 1
             open_word = 1 if kind & SPACED else 2
-            state = step(SEED, letter)
+            state = extend(np.uint64(0), letter)
     if open_word:
         hashes[num_words] = mix(state)
         num_words += 1
