@@ -26,7 +26,7 @@ EXCERPT := raw/enwiki-excerpt.xml.bz2
 FETCHED  = $(filter $(EXCERPT),$(DUMP))
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo $(STAGES) report plan train evaluate export fill list gc \
+.PHONY: help install install-dev demo $(STAGES) report why what-if diff plan train evaluate export fill list gc \
         format lint types check test test-slow bench lock clean
 
 help:  ## this list
@@ -73,6 +73,12 @@ shards: install $(FETCHED)  ## encode and pack the kept text into rows
 	@$(PIPELINE) $@ $(CORPUS_ARGS) --runner $(RUNNER) $(OPTIONS)
 report: install  ## documents and bytes per stage, with reasons
 	@$(PIPELINE) report --recipe $(RECIPE) --data $(DATA) --dump "$(DUMP)"
+why: install  ## one document's whole life: WHAT="id, key, title or some text"
+	@$(PIPELINE) $@ --recipe $(RECIPE) --data $(DATA) --dump "$(DUMP)" $(OPTIONS) -- "$(WHAT)"
+what-if: install  ## what other thresholds would keep: RULES="min_words=40 near_duplicate=0.9"
+	@$(PIPELINE) $@ --recipe $(RECIPE) --data $(DATA) --dump "$(DUMP)" $(OPTIONS) -- $(RULES)
+diff: install  ## what two selections keep: A= and B= (recipes, corpora or fates sets)
+	@$(PIPELINE) $@ --data $(DATA) --dump "$(DUMP)" $(OPTIONS) -- "$(A)" "$(B)"
 
 plan: install  ## what a training run would do: rows, steps, memory
 	@$(TRAIN) plan $(MODEL_ARGS) --nproc $(NPROC)

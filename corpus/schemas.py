@@ -55,11 +55,28 @@ MATCHES = pa.schema(
     ]
 )
 
-# One row per document, in the order of its documents part.
+# The lines that are cut out of a text: one file per documents part of the sources that ask for it,
+# sorted by (document in the order of its part, start).
+LINES = pa.schema(
+    [
+        pa.field("id", ID, nullable=False),
+        pa.field("start", pa.int64(), nullable=False),  # bytes into the text, UTF-8
+        pa.field("end", pa.int64(), nullable=False),  # exclusive
+        pa.field("kind", pa.string(), nullable=False),  # boilerplate, or a line rule's name
+        pa.field("num_documents", pa.int64(), nullable=False),  # of its group that have the line
+    ]
+)
+
+SPAN = pa.struct(
+    [pa.field("start", pa.int64(), nullable=False), pa.field("end", pa.int64(), nullable=False)]
+)
+
+# The ledger: one row per document, in the order of its documents part.
 FATES = pa.schema(
     [
         pa.field("id", ID, nullable=False),
         pa.field("source", pa.string(), nullable=False),
+        pa.field("language", pa.string(), nullable=False),  # as identified; "und": not certain
         pa.field("subset", pa.string()),  # train | held_out; null when dropped
         pa.field("verdict", pa.string(), nullable=False),  # kept | dropped
         # Which decision dropped it, the first of: language | rules | contamination | earlier |
@@ -68,10 +85,16 @@ FATES = pa.schema(
         pa.field("rule", pa.string()),
         pa.field("value", pa.float64()),  # for people; decisions compare integers
         pa.field("threshold", pa.float64()),
-        pa.field("survivor", ID),  # the document kept in this one's place
-        pa.field("jaccard", pa.float64()),  # with the nearest passing document of its cluster
+        # The document kept in this one's place; of stage contamination, the example that is in it.
+        pa.field("survivor", ID),
+        pa.field("corpus", pa.string()),  # where the survivor is; null: in this corpus
+        # With the nearest passing document of its cluster, or with the survivor elsewhere.
+        pa.field("jaccard", pa.float64()),
         pa.field("cluster_size", pa.int32(), nullable=False),  # its passing documents
-        pa.field("num_bytes", pa.int64(), nullable=False),  # of text
+        pa.field("num_bytes", pa.int64(), nullable=False),  # of text, before cuts
+        # What is cut out of the text before it is used: byte ranges, in order, apart.
+        pa.field("cuts", pa.list_(pa.field("item", SPAN, nullable=False)), nullable=False),
+        pa.field("num_cut_bytes", pa.int64(), nullable=False),
     ]
 )
 

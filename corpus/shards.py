@@ -256,6 +256,20 @@ class ShardSet:
         url = storage.join(self.url, f"{shard.name}.documents.arrow")
         return pa.ipc.open_file(pa.BufferReader(storage.read_bytes(url))).read_all()
 
+    def rows_of(self, shard: Shard, identifier: int) -> list[int]:
+        """Return the numbers of a shard's rows in which pieces of a document lie."""
+        found = np.flatnonzero(self._document_ids(shard) == np.uint64(identifier))
+        result: list[int] = []
+        start = 0
+        for batch in _open_table(storage.join(self.url, f"{shard.name}.arrow")).to_batches():
+            column = cast("pa.ListArray", batch.column("pieces"))
+            values = cast("pa.StructArray", column.values).field("document").to_numpy()
+            places = np.flatnonzero(np.isin(values, found))
+            rows = np.searchsorted(column.offsets.to_numpy(), places, side="right") - 1
+            result.extend((start + np.unique(rows)).tolist())
+            start += batch.num_rows
+        return result
+
     def unigram(self, source: str, row_length: int) -> NDArray[np.int64]:
         """Return how often each id stands in the train rows, specials counted as 0.
 

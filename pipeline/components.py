@@ -19,13 +19,18 @@ def components(a: U64, b: U64) -> tuple[U64, U64]:
     Returns:
         nodes, uint64 [N] sorted and distinct, and labels, uint64 [N]. The labels are a function
         of the graph: neither the order of the edges nor that of their ends counts.
+    """
+    nodes, ends = np.unique(np.concatenate([a, b]), return_inverse=True)
+    return nodes, nodes[labels(ends[: len(a)], ends[len(a) :], num=len(nodes))]
+
+
+def labels(x: I64, y: I64, *, num: int) -> I64:
+    """Return the smallest node of each node's component; nodes are numbers below `num`.
 
     Each round hooks every component to its smallest neighbour and then halves paths by pointer
     jumping, so a path of N nodes takes O(log N) rounds of vectorized work.
     """
-    nodes, ends = np.unique(np.concatenate([a, b]), return_inverse=True)
-    x, y = ends[: len(a)], ends[len(a) :]
-    parent = np.arange(len(nodes))
+    parent = np.arange(num)
     while True:
         low = np.minimum(parent[x], parent[y])
         before = parent.copy()
@@ -37,12 +42,12 @@ def components(a: U64, b: U64) -> tuple[U64, U64]:
                 break
             parent = jumped
         if (parent == before).all():
-            return nodes, nodes[parent]
+            return parent
 
 
 def bridges(
-    dead: U64, alive: U64, common: I64, union: I64, *, threshold: Fraction
-) -> tuple[U64, U64, NDArray[np.float64]]:
+    dead: I64, alive: I64, common: I64, union: I64, *, threshold: Fraction
+) -> tuple[I64, I64, NDArray[np.float64]]:
     """Return pairs that are similar because a text that is left out is so similar to both.
 
     Jaccard distance is a metric, so two texts that are both at least (1 + threshold) / 2 similar to

@@ -22,7 +22,7 @@ from pipeline.recipe import Recipe
 from pipeline.records import Record
 from pipeline.split import RawFile, Split, from_json, to_json
 
-VERSION = 1
+VERSION = 2
 """Of extraction; raise it with every change of output (CHANGELOG says what stays valid)."""
 
 _BATCH_CHARS = 16 << 20
@@ -162,7 +162,11 @@ def extract(part: Part, output: Output) -> None:
         for batch in _batches(found, split=split, output=output, rejects=rejects):
             writer.write_table(batch)
             ends.append(batch.num_rows)
-    output.facts.update(source=split.source, num_rows=sum(ends))
+    output.facts.update(
+        source=split.source,
+        num_rows=sum(ends),
+        raw={"sha256": split.sha256, "form": split.form, "start": split.start, "end": split.end},
+    )
     if rejects:
         with output.create(f"rejects/{part.name}.parquet") as file:
             table = pa.Table.from_pylist(rejects, schema=schemas.REJECTS)

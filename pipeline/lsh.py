@@ -88,7 +88,7 @@ def candidates(keys: U64, exact: U64, ids: U64) -> tuple[U64, U64, U64]:
         told = np.full((len(members) - 1, 3), _name(members), dtype=np.uint64)
         told[:, 0], told[:, 1] = members[0], members[1:]
         found.append(told)
-    a, b, group = _distinct(np.concatenate(found)).T
+    a, b, group = distinct(np.concatenate(found)).T
     return a, b, group
 
 
@@ -97,7 +97,7 @@ def counted(lengths: I64) -> I64:
     return np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
-def _distinct(rows: U64) -> U64:
+def distinct(rows: U64) -> U64:
     """Return the distinct rows, sorted."""
     rows = rows[np.lexsort(rows.T[::-1])]
     first = np.ones(len(rows), dtype=np.bool_)
@@ -132,7 +132,7 @@ def verify(a: U64, b: U64, group: U64, sets: Sets, *, least: Fraction = LEAST) -
         members = np.unique(np.concatenate([a[mine], b[mine]]))
         found.append(verify_group(sets.rows(members), sets, least=least))
     columns = [np.concatenate(column) for column in zip(*found, strict=True)]
-    rows = _distinct(np.stack(columns, axis=1).astype(np.uint64)).astype(np.int64)
+    rows = distinct(np.stack(columns, axis=1).astype(np.uint64)).astype(np.int64)
     return rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3]
 
 

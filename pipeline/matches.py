@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from corpus import identity, schemas, sets, storage
+from corpus import identity, sets, storage
 from corpus.sets import Manifest, Receipt
-from pipeline import lsh, measures, minhash, partition, words
+from pipeline import additions, lsh, measures, minhash, partition, words
 from pipeline.flow import (
     Output,
     Part,
@@ -30,18 +29,16 @@ from pipeline.flow import (
     part_fingerprint,
 )
 from pipeline.recipe import Matches, Recipe
+from pipeline.verified import EXACT_KEYS, PAIRS, SHINGLES, match_part
 
 VERSION = 3
 _BATCH_ROWS = 1024
 _KEY_BYTES = 24
 
-EXACT_KEYS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("id", pa.uint64())])
 BAND_KEYS = pa.schema(
     [("key", pa.uint64()), ("exact", pa.uint64()), ("id", pa.uint64()), ("part", pa.uint64())]
 )
-PAIRS = pa.schema([("a", pa.uint64()), ("b", pa.uint64()), ("group", pa.uint64())])
 WANTED = pa.schema([("part", pa.uint64()), ("id", pa.uint64()), ("home", pa.int64())])
-SHINGLES = pa.schema([("id", pa.uint64()), ("shingles", pa.list_(pa.uint64()))])
 
 
 def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str) -> Stage:
@@ -56,12 +53,13 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
         "cover": str(lsh.COVER),
         "words": words.WORDS_VERSION,
     }
+    added = additions.read(recipe, measured, documents, data=data)
     libraries = identity.libraries("pyarrow", "xxhash")
     what = identify(
-        section=section,
+        section={**section, **added.section},
         version=VERSION,
         libraries=libraries,
-        parents={"measures": measured.digest()},
+        parents={"measures": measured.digest(), **added.parents},
     )
     num_documents = measured.counts.get("num_documents", 0)
     num_bytes = documents.counts.get("num_bytes", 0)
@@ -77,6 +75,7 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
         for entry in measures.part_inputs(measured, data=data)
     ]
     url = sets.folder(data, "matches", sets.set_id("matches", what))
+    work = storage.join(url, "work")
     common: dict[str, Any] = {
         "inputs": inputs,
         "content": [VERSION, section, libraries, sizes],
@@ -102,9 +101,19 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
                 plan=partial(_plan_shingles, **common),
                 work=partial(write_shingles, sizes=sizes, config=asdict(config)),
             ),
-            Step(name="parts", plan=partial(_plan_parts, **common), work=match_part),
+            *additions.steps(added, work=work),
+            Step(
+                name="parts",
+                plan=partial(
+                    additions.plan_parts,
+                    added=added,
+                    work=work,
+                    core=partial(_plan_parts, **common),
+                ),
+                work=partial(additions.match_part, core=match_part),
+            ),
         ],
-        facts=partial(_facts, config=config),
+        facts=partial(_facts, config=config, section=added.section),
         num_bytes=num_bytes,
     )
 
@@ -213,7 +222,7 @@ def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> Non
     order = np.argsort(ids, kind="stable")
     where = order[np.searchsorted(ids[order], members)]
     tags = table["part"].to_numpy()[where]
-    needs = np.unique(np.stack([tags, members, home_of.astype(np.uint64)], axis=1), axis=0)
+    needs = lsh.distinct(np.stack([tags, members, home_of.astype(np.uint64)], axis=1))
     wanted = pa.table([needs[:, 0], needs[:, 1], needs[:, 2].astype(np.int64)], schema=WANTED)
     with output.create(f"{part.name}.pairs.arrow") as file:
         partition.write(file, pairs, homes, num=sizes["pairs"])
@@ -323,67 +332,14 @@ def _plan_parts(
     return parts
 
 
-def match_part(part: Part, output: Output) -> None:
-    """Write the matches of one partition: exact pairs, or verified near pairs."""
-    if "keys" in part.inputs:
-        kind, (a, b, common, union) = "exact", _exact_pairs(part)
-    else:
-        kind, (a, b, common, union) = "near", _near_pairs(part)
-    table = pa.table(
-        [
-            pa.array(a),
-            pa.array(b),
-            pa.repeat(kind, len(a)),
-            pa.repeat("", len(a)),
-            pa.array(common),
-            pa.array(union),
-        ],
-        schema=schemas.MATCHES,
-    )
-    with output.create(f"{part.name}.parquet") as file:
-        pq.write_table(table, file, compression="zstd")
-    output.count(num_exact=0, num_near=0)
-    output.count(**{f"num_{kind}": len(a)})
-
-
-def _exact_pairs(part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return a star around the smallest id of each group of equal keys."""
-    table = partition.read(part.inputs["keys"], part.inputs["partition"], schema=EXACT_KEYS)
-    high, low, ids = (table[name].to_numpy() for name in ("high", "low", "id"))
-    order = np.lexsort((ids, low, high))
-    high, low, ids = high[order], low[order], ids[order]
-    first = np.ones(len(ids), dtype=np.bool_)
-    first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-    hub = ids[np.flatnonzero(first)][np.cumsum(first) - 1] if len(ids) else ids
-    a, b = hub[~first], ids[~first]
-    order = np.lexsort((b, a))
-    one = np.ones(len(a), np.int64)
-    return a[order], b[order], one, one
-
-
-def _near_pairs(part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Verify the candidate pairs and groups of one partition."""
-    pairs = partition.read(part.inputs["pairs"], part.inputs["partition"], schema=PAIRS)
-    table = partition.read(part.inputs["shingles"], part.inputs["partition"], schema=SHINGLES)
-    ids, column = table["id"].to_numpy(), table["shingles"].combine_chunks()
-    by_id = np.argsort(ids)
-    bounds = column.offsets.to_numpy().astype(np.int64)
-    sets = lsh.Sets(
-        ids=ids[by_id],
-        starts=bounds[:-1][by_id],
-        ends=bounds[1:][by_id],
-        values=column.values.to_numpy(),
-    )
-    a, b, group = (pairs[name].to_numpy() for name in PAIRS.names)
-    one, other, common, union = lsh.verify(a, b, group, sets)
-    return sets.ids[one], sets.ids[other], common, union
-
-
-def _facts(receipts: list[Receipt], url: str, *, config: Matches) -> dict[str, Any]:
+def _facts(
+    receipts: list[Receipt], url: str, *, config: Matches, section: dict[str, Any]
+) -> dict[str, Any]:
     rows = config.num_permutations // config.bands
     return {
+        **additions.facts(receipts, url, section=section),
         "recall_in_theory": {
             f"{jaccard:.2f}": round(1 - (1 - jaccard**rows) ** config.bands, 4)
             for jaccard in (0.7, 0.75, 0.8, 0.85, 0.9)
-        }
+        },
     }

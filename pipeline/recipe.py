@@ -34,7 +34,12 @@ class Source:
     `hub:owner/name`, `hub:owner/name@revision:configuration:split` or `hub:folder:...` for what
     `datasets.load_dataset` finds under that name, or a folder that `save_to_disk` wrote."""
     language: str = "en"
-    """ISO 639 code that the source declares."""
+    """ISO 639 code that the source declares; kind dataset: a `language` in `columns` overrides it
+    row by row."""
+    language_id: Literal["check", "trust"] = "check"
+    """check: a document that is found to be in another language than the declared one is dropped.
+    trust: the declaration is taken for true, as it must be for a language that the model does not
+    know; what was found is recorded all the same."""
     licence: str = "unknown"
     """Goes into the manifest and the dataset card, as SPDX where there is one."""
     rules: dict[str, str | int | float] = field(default_factory=lambda: {"preset": "wiki"})
@@ -55,6 +60,12 @@ class Source:
     replace: tuple[Literal["email", "ip", "phone"], ...] = ()
     """What is replaced by values reserved for examples: e-mail addresses, public IP addresses,
     phone numbers (see pipeline/pii.py)."""
+    boilerplate: Literal["", "host", "title", "author", "date", "url", "language", "source"] = ""
+    """Lines that many documents of one group share are cut out of them all; this names the group:
+    the host of the document's address, or a column of the documents. Empty: nothing is cut. Of
+    books a refrain would be lost."""
+    cut_lines: tuple[Literal["c4", "refinedweb"], ...] = ()
+    """Line rules whose lines are cut out of the documents."""
 
     def __post_init__(self) -> None:
         """Check the name, the paths and the rules."""
@@ -84,8 +95,68 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Earlier:
+    """A corpus made before: what stands in it already is left out of this one."""
+
+    name: str
+    """What matches and fates call it."""
+    data: str = ""
+    """DATA folder or URL of its sets; by default the one of this run."""
+    corpus: str = ""
+    """The corpus's name there, or the id of its fates set (of its measures set, for all its
+    documents); by default `name`."""
+    which: Literal["kept", "all"] = "kept"
+    """Which of its documents count: those that its fates kept, or all."""
+
+    def __post_init__(self) -> None:
+        """Check the name."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name must be lower case letters, digits, '-' or '_', got {self.name!r}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """A task that models are evaluated on: its examples must not stand in the training text."""
+
+    name: str
+    """What the report calls it."""
+    paths: tuple[str, ...]
+    """Paths, URLs or patterns with `*`: JSONL, JSON, CSV and TSV (also gz, zst, bz2), Parquet and
+    Arrow where `columns` are named, else plain text, an example a line."""
+    columns: tuple[str, ...] = ()
+    """Which columns of a table hold text; nested ones with dots. Each is looked for on its own,
+    and all that stand in one row are one example."""
+    header: bool = True
+    """CSV and TSV: whether the first row names the columns. If not, they are called "1", "2"."""
+
+    def __post_init__(self) -> None:
+        """Check the name and the paths."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name must be lower case letters, digits, '-' or '_', got {self.name!r}"
+            )
+        if not self.paths:
+            raise ValueError("paths is empty; name at least one file")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measures:
+    """What is measured of each document."""
+
+    language_model: str = ""
+    """A fastText language model (lid.176.bin or .ftz, GlotLID, OpenLID), as a path or URL; by
+    default CLD2, which needs no file."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Matches:
-    """Near duplicates: MinHash LSH finds candidates, exact Jaccard decides."""
+    """Near duplicates: MinHash LSH finds candidates, exact Jaccard decides.
+
+    Also what else a document may share its text with: an earlier corpus, examples of an evaluation
+    task, the other pages of its site.
+    """
 
     num_permutations: int = 256
     """Length of a signature."""
@@ -95,9 +166,35 @@ class Matches:
     """Words per shingle."""
     seed: int = 1
     """Of the permutations, as datasketch takes it."""
+    earlier: tuple[Earlier, ...] = ()
+    """Corpora made before, whose documents are left out of this one."""
+    contamination_words: int = 13
+    """Words of an evaluation example that, standing in a document one after the other, tell that
+    it contains the example."""
+    contamination_least_words: int = 8
+    """A shorter example is looked for as a whole, if it has so many words; else it is left out of
+    account, since such short texts stand everywhere, and counted."""
+    boilerplate_documents: int = 3
+    """A line in so many different documents of one group is boilerplate."""
+    boilerplate_words: int = 8
+    """Shorter lines are never cut as boilerplate."""
 
     def __post_init__(self) -> None:
-        """Check that bands divide the signature."""
+        """Check that bands divide the signature, and the ranges."""
+        names = [earlier.name for earlier in self.earlier]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two earlier corpora have one name: {', '.join(names)}")
+        if not 1 <= self.contamination_least_words <= self.contamination_words <= 64:
+            raise ValueError(
+                "contamination_least_words must be at least 1, and contamination_words at least "
+                f"that and at most 64, got {self.contamination_least_words} and "
+                f"{self.contamination_words}"
+            )
+        if self.boilerplate_documents < 2 or self.boilerplate_words < 1:
+            raise ValueError(
+                "boilerplate_documents must be at least 2 and boilerplate_words at least 1, got "
+                f"{self.boilerplate_documents} and {self.boilerplate_words}"
+            )
         if not 16 <= self.num_permutations <= 1024:
             raise ValueError(
                 f"num_permutations must be between 16 and 1024, got {self.num_permutations}"
@@ -116,13 +213,25 @@ class Fates:
 
     near_duplicate: float = 0.8
     """Jaccard similarity from which two documents count as the same; at least 0.7."""
+    contamination: float = 0.5
+    """Share of an evaluation example's word n-grams from which a document counts as holding it; 0:
+    one n-gram is enough. Half, as Lambert et al. 2024 (Tulu 3) have it for an example's tokens."""
     held_out: float = 0.005
     """Share of duplicate clusters set aside for evaluation."""
     seed: int = 0
     """Of the held-out choice."""
+    min_language_score: float | None = None
+    """Share, from 0 to 1, that the language model must give a document's language; by default the
+    model's own published value: 0.51 of the text with CLD2, probability 0.65 with fastText."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        if self.min_language_score is not None and not 0 <= self.min_language_score <= 1:
+            raise ValueError(
+                f"min_language_score must be between 0 and 1, got {self.min_language_score}"
+            )
+        if not 0 <= self.contamination <= 1:
+            raise ValueError(f"contamination must be between 0 and 1, got {self.contamination}")
         if not 0.7 <= self.near_duplicate <= 1:
             raise ValueError(
                 "near_duplicate must be between 0.7 (the least similarity that `matches` keeps) "
@@ -194,6 +303,10 @@ class Recipe:
     """Names the corpus in DATA/corpora/; a model recipe may refer to it."""
     source: tuple[Source, ...]
     """The order is the priority: of duplicates, the copy in the earliest source survives."""
+    evaluation: tuple[Evaluation, ...] = ()
+    """Tasks whose examples are looked for in every document."""
+    measures: Measures = field(default_factory=Measures)
+    """Numbers beside the text."""
     matches: Matches = field(default_factory=Matches)
     """Near duplicates."""
     fates: Fates = field(default_factory=Fates)
@@ -215,6 +328,9 @@ class Recipe:
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two sources are called {name!r}; give each its own name")
+        tasks = [task.name for task in self.evaluation]
+        if len(set(tasks)) < len(tasks):
+            raise ValueError(f"two evaluation tasks have one name: {', '.join(tasks)}")
 
 
 def load(path: str, *, variables: dict[str, str] | None = None) -> Recipe:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from corpus import storage
 from corpus.sets import Manifest
 from corpus.text_table import aligned
+from pipeline.verdicts import REASONS
 
 _NUM_REJECTS_SHOWN = 10
 
@@ -104,19 +105,52 @@ def _rejects(manifest: Manifest, url: str) -> Iterator[dict[str, Any]]:
 
 
 def fates_table(manifest: Manifest) -> str:
-    """Return documents and bytes per source, by fate and reason."""
+    """Return documents and bytes per source, by fate and reason, and that they add up."""
     rows = [["source", "fate", "documents", "bytes"]]
+    found: dict[str, dict[str, list[int]]] = {}
     for name, number in sorted(manifest.counts.items(), key=_fate_order):
         unit, source, what = name.split(" ", 2)
-        if unit == "num_documents":
-            size = manifest.counts[f"num_bytes {source} {what}"]
-            rows.append([source, what, f"{number:,}", f"{size:,}"])
-    return aligned(rows)
+        if unit in ("num_documents", "num_bytes"):
+            pair = found.setdefault(source, {}).setdefault(what, [0, 0])
+            pair[unit == "num_bytes"] += number
+    for source, fates in found.items():
+        num_cut = manifest.counts.get(f"num_cut_documents {source} kept", 0)
+        for what, (num_documents, num_bytes) in fates.items():
+            label = f"cut out of {num_cut:,} kept" if what == "cut" else what
+            shown = "" if what == "cut" else f"{num_documents:,}"
+            if what != "cut" or num_bytes:
+                rows.append([source, label, shown, f"{num_bytes:,}"])
+        sums = [sum(pair[i] for what, pair in fates.items() if what != "in") for i in (0, 1)]
+        equal = "= in" if sums == fates["in"] else "IS NOT in"
+        rows.append([source, f"sum of these {equal}", f"{sums[0]:,}", f"{sums[1]:,}"])
+    return "\n".join([aligned(rows), *_not_measured_notes(manifest)])
 
 
-def _fate_order(entry: tuple[str, int]) -> tuple[str, int, str]:
-    _, source, what = entry[0].split(" ", 2)
-    return source, ("in", "dropped", "kept").index(what.split(" ")[0]), what
+def _not_measured_notes(manifest: Manifest) -> Iterator[str]:
+    """Yield in words which rules say nothing of which documents."""
+    found: dict[tuple[str, str], Counter[str]] = {}
+    for name, number in manifest.counts.items():
+        if name.startswith("num_not_measured "):
+            _, source, rule, language = name.split(" ", 3)
+            found.setdefault((source, rule), Counter())[language or "no language"] += number
+    for (source, rule), languages in sorted(found.items()):
+        why = ": no list of stop words" if rule == "min_stop_words" else ""
+        yield (
+            f"{source}: {rule} skipped for {languages.total():,} documents in "
+            f"{', '.join(sorted(languages))}{why}"
+        )
+
+
+_FATES = ("in", "dropped", "cut", "kept")
+
+
+def _fate_order(entry: tuple[str, int]) -> tuple[str, int, int, str]:
+    """Order counts as the decisions are made."""
+    unit, source, what = entry[0].split(" ", 2)
+    kind, _, reason = what.partition(" ")
+    place = _FATES.index(kind) if kind in _FATES else len(_FATES)
+    reasons = list(REASONS)
+    return source, place, reasons.index(reason) if reason in reasons else 0, what
 
 
 def shards_table(manifest: Manifest) -> str:

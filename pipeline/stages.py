@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from corpus import sets, storage
 from corpus.lock import locked
 from corpus.sets import Manifest
-from pipeline import documents, fates, flow, matches, measures, plan, shards, tokenizer
+from pipeline import (
+    additions,
+    documents,
+    fates,
+    flow,
+    language,
+    matches,
+    measures,
+    plan,
+    shards,
+    tokenizer,
+)
 from pipeline.recipe import Recipe
 from pipeline.runner import Runner
 
@@ -51,9 +62,17 @@ def run(
     Raises:
         ValueError: bad input or recipe, or another run holds the folder.
     """
-    runner.check(data=data, raw=[path for source in recipe.source for path in source.paths])
+    runner.check(
+        data=data,
+        raw=[
+            *(path for named in (*recipe.source, *recipe.evaluation) for path in named.paths),
+            *filter(None, [recipe.measures.language_model]),
+        ],
+    )
     storage.check_folder(data)
+    language.check(recipe)
     # Everything that can be wrong with the input is found here, before anything is written.
+    additions.check(recipe, data=data, is_matched=upto not in ("documents", "measures"))
     files, known = plan.raw_files(plan.find(recipe.source), data=data)
     if recipe.tokenizer.path is not None:
         tokenizer.pinned(recipe.tokenizer.path)

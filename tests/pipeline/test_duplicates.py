@@ -5,12 +5,14 @@ from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from datasketch import MinHash
 from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus import schemas
-from pipeline import fates, lsh, minhash
+from pipeline import clusters as cluster_module
+from pipeline import lsh, minhash
 from pipeline.components import bridges, components
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"]), max_size=30)
@@ -189,9 +191,7 @@ def test_what_hubs_held_together_holds_when_they_are_left_out(texts, data):
         if (a in out) != (b in out)
     ]
     dead, alive, common, union = np.array(columns, np.int64).reshape(-1, 4).T
-    one, other, least = bridges(
-        dead.astype(np.uint64), alive.astype(np.uint64), common, union, threshold=threshold
-    )
+    one, other, least = bridges(dead, alive, common, union, threshold=threshold)
     for a, b, bound in zip(one.tolist(), other.tolist(), least.tolist(), strict=True):
         similarity = Fraction(len(left[a] & left[b]), len(left[a] | left[b]))
         assert similarity >= threshold
@@ -266,11 +266,11 @@ def test_components_of_a_long_path_take_few_rounds():
 def members(rows):
     """rows: (id, passes, priority, exact), any order."""
     rows = sorted(rows)
-    return fates.Members(
-        ids=np.array([row[0] for row in rows], np.uint64),
+    return cluster_module.Members(
         passes=np.array([row[1] for row in rows], np.bool_),
         priority=np.array([row[2] for row in rows], np.int64),
         exact=np.array([row[3] for row in rows], np.uint64),
+        is_known=np.ones(len(rows), np.bool_),
     )
 
 
@@ -284,8 +284,9 @@ def matches(rows):
 
 
 def clusters(rows, pairs, near="0.8"):
-    table = fates.cluster(members(rows), matches(pairs), near_duplicate=Fraction(near))
-    return {row["id"]: row for row in table.to_pylist()}
+    graph = cluster_module.graph(matches(pairs))
+    found = cluster_module.cluster(graph, members(rows), near_duplicate=Fraction(near))
+    return {row["id"]: row for row in found.to_table().to_pylist()}
 
 
 def test_the_survivor_is_the_first_by_priority_then_key_then_id():
@@ -313,6 +314,17 @@ def test_a_document_that_fails_a_rule_takes_nobody_with_it():
     assert found[1]["survivor"] == 1
     assert found[3]["survivor"] == 3
     assert {row["root"] for row in found.values()} == {1}  # yet held out together
+
+
+def test_a_hub_that_fails_a_rule_leaves_its_cluster_together():
+    # 2 and 3 were not compared, since both are so near to 1; 4 is not near enough to tell.
+    found = clusters(
+        [(1, False, 0, 1), (2, True, 0, 2), (3, True, 0, 3), (4, True, 0, 4)],
+        [(1, 2, "near", 95, 100), (1, 3, "near", 90, 100), (1, 4, "near", 85, 100)],
+    )
+    assert found[2]["survivor"] == found[3]["survivor"] == 2
+    assert found[3]["jaccard"] == pytest.approx(0.85)  # at least
+    assert found[4]["survivor"] == 4
 
 
 def test_a_copy_of_a_failing_original_keeps_its_neighbours():

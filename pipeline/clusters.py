@@ -1,0 +1,197 @@
+"""Clusters of duplicates: which documents are one, and which of them survives.
+
+Of a cluster the survivor is the passing document with the smallest (source priority, exact key,
+id). Its root is its smallest id over all matches of this corpus, whatever passes and whatever the
+threshold.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.components import bridges, labels
+from pipeline.parts import dictionary
+from pipeline.ratios import at_least
+
+U64: TypeAlias = NDArray[np.uint64]
+I64: TypeAlias = NDArray[np.int64]
+
+CLUSTERS = pa.schema(
+    [
+        ("id", pa.uint64()),
+        ("root", pa.uint64()),
+        ("survivor", pa.uint64()),
+        ("is_exact", pa.bool_()),
+        ("jaccard", pa.float64()),
+        ("size", pa.int32()),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clusters:
+    """[M] The columns of CLUSTERS: what is decided of the documents that match any other."""
+
+    id: U64
+    """Sorted."""
+    root: U64
+    """Smallest id of the cluster over all matches."""
+    survivor: U64
+    """Of the passing documents; 0 where none passes."""
+    is_exact: NDArray[np.bool_]
+    """A better document with the same exact key passes."""
+    jaccard: NDArray[np.float64]
+    """With the nearest passing document of the cluster; NaN where there is none."""
+    size: NDArray[np.int32]
+    """Passing documents of the cluster."""
+
+    def to_table(self) -> pa.Table:
+        """Return them as a table (CLUSTERS)."""
+        return pa.table([getattr(self, name) for name in CLUSTERS.names], schema=CLUSTERS)
+
+
+def from_table(table: pa.Table) -> Clusters:
+    """Read what `Clusters.to_table` wrote."""
+    return Clusters(**{name: table[name].to_numpy() for name in CLUSTERS.names})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """The matches of this corpus as a graph. M members, E pairs."""
+
+    ids: U64
+    """[M] The documents that match any other, sorted. All else names them by their place here."""
+    x: I64
+    """[E] One end of each pair, of exact pairs the smallest id with that text."""
+    y: I64
+    """[E] The other end."""
+    is_exact: NDArray[np.bool_]
+    """[E]"""
+    num_common: I64
+    """[E]"""
+    num_union: I64
+    """[E]"""
+    root: I64
+    """[M] The smallest member of its cluster over all pairs."""
+
+
+def graph(pairs: pa.Table) -> Graph:
+    """Return the graph of matches (schemas.MATCHES): those of kinds exact and near."""
+    codes, kinds = dictionary(pairs["kind"])
+    inside = np.array([name in ("exact", "near") for name in kinds])[codes]
+    is_exact = np.array([name == "exact" for name in kinds])[codes][inside]
+    a, b, common, union = (
+        pairs[name].to_numpy()[inside] for name in ("a", "b", "num_common", "num_union")
+    )
+    ids = np.sort(np.concatenate([a, b]))
+    first = np.ones(len(ids), dtype=np.bool_)
+    first[1:] = ids[1:] != ids[:-1]  # np.unique hashes, which takes much longer on random ids
+    ids = ids[first]
+    x, y = np.searchsorted(ids, a), np.searchsorted(ids, b)
+    return Graph(
+        ids=ids,
+        x=x,
+        y=y,
+        is_exact=is_exact,
+        num_common=common,
+        num_union=union,
+        root=labels(x, y, num=len(ids)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Members:
+    """[M] What is known of the members of a graph, in its order."""
+
+    passes: NDArray[np.bool_]
+    priority: I64
+    """Of the source: 0 is the first in the recipe."""
+    exact: U64
+    """First 64 bits of the exact key."""
+    is_known: NDArray[np.bool_]
+    """Whether the rest has been filled in."""
+
+
+def unknown_members(num: int) -> Members:
+    """Return members to be filled in."""
+    return Members(
+        passes=np.zeros(num, dtype=np.bool_),
+        priority=np.zeros(num, dtype=np.int64),
+        exact=np.zeros(num, dtype=np.uint64),
+        is_known=np.zeros(num, dtype=np.bool_),
+    )
+
+
+def high_bits(exact: pa.Array) -> U64:
+    """Return the first 64 bits of exact keys (binary(16))."""
+    words = np.frombuffer(exact.buffers()[1], dtype=">u8")[2 * exact.offset :][: 2 * len(exact)]
+    return words[0::2].astype(np.uint64)
+
+
+def cluster(found: Graph, members: Members, *, near_duplicate: Fraction) -> Clusters:
+    """Decide every cluster of duplicates.
+
+    Args:
+        found: the matches.
+        members: all documents in them.
+        near_duplicate: least Jaccard similarity at which two documents count as the same.
+    """
+    assert members.is_known.all(), "matches name a document that was not measured"
+    x, y, num, passes = found.x, found.y, len(found.ids), members.passes
+    # Equal documents are one node, the smallest id among them, whether that one passes or not;
+    # near pairs are pairs of such nodes, so a copy inherits its original's neighbours.
+    node = np.arange(num)
+    node[y[found.is_exact]] = x[found.is_exact]
+    alive = np.zeros(num, dtype=np.bool_)
+    alive[node[passes]] = True
+    near = ~found.is_exact & at_least(found.num_common, found.num_union, near_duplicate)
+    edges, half = near & alive[x] & alive[y], near & (alive[x] != alive[y])
+    # What a document vouches for that is left out here: of a giant bucket no more is known.
+    one, other, least = bridges(
+        np.where(alive[x], y, x)[half],
+        np.where(alive[x], x, y)[half],
+        found.num_common[half],
+        found.num_union[half],
+        threshold=near_duplicate,
+    )
+    ends = np.r_[x[edges], one], np.r_[y[edges], other]
+    # Documents with the same label are one cluster of duplicates at this threshold.
+    label = labels(*ends, num=num)[node]
+
+    order = np.lexsort((found.ids, members.exact, members.priority))
+    survivor, exact_best = (_best(group, order, passes) for group in (label, node))
+    nearest = np.zeros(num)
+    similarity = np.r_[found.num_common[edges] / found.num_union[edges], least]
+    for end in ends:
+        np.maximum.at(nearest, end, similarity)
+    jaccard = np.where(nearest[node] > 0, nearest[node], np.nan)
+    passing = np.bincount(node, weights=passes, minlength=num)[node]
+    jaccard[passing - passes >= 1] = 1.0
+    return Clusters(
+        id=found.ids,
+        root=found.ids[found.root],
+        survivor=np.append(found.ids, np.uint64(0))[survivor],
+        is_exact=passes & (exact_best != np.arange(num)),
+        jaccard=jaccard,
+        size=np.bincount(label, weights=passes, minlength=num)[label].astype(np.int32),
+    )
+
+
+def _best(group: I64, order: I64, passes: NDArray[np.bool_]) -> I64:
+    """Return for each member the first passing one of its group; M where none passes.
+
+    Args:
+        group: [M] in [0, M).
+        order: [M] the members from best to worst.
+        passes: [M].
+    """
+    num = len(group)
+    rank = np.empty(num + 1, dtype=np.int64)
+    rank[order] = np.arange(num)
+    best = np.full(num, num)
+    np.minimum.at(best, group[passes], rank[:num][passes])
+    return np.append(order, num)[best[group]]
