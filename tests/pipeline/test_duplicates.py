@@ -309,7 +309,7 @@ def test_the_survivor_of_equal_documents_is_as_near_to_them_as_they_to_it():
 def test_a_document_that_fails_a_rule_takes_nobody_with_it():
     found = clusters(
         [(1, True, 0, 1), (2, False, 0, 2), (3, True, 0, 3)],
-        [(1, 2, "near", 9, 10), (2, 3, "near", 9, 10)],
+        [(1, 2, "near", 89, 100), (2, 3, "near", 89, 100)],
     )
     assert found[1]["survivor"] == 1
     assert found[3]["survivor"] == 3
