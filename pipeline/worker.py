@@ -167,19 +167,33 @@ def _work(environment: dict[str, str]) -> None:
     harness.run()
 
 
+def _warm() -> None:
+    """Load, or compile, what the stages over all text compute with; pages of it are shared."""
+    import numpy as np
+    import pyarrow as pa
+
+    from pipeline import lsh, metrics, minhash, words
+
+    text = pa.array(["A text of so few words."])
+    metrics.measure(text, ["en"])
+    shingles = minhash.shingle_views(words.normalized_views(text), size=2)
+    minhash.signatures(shingles, num_permutations=8, seed=1)
+    one = np.zeros(1, np.int64)
+    sets = lsh.Sets(ids=one.astype(np.uint64), starts=one, ends=one + 1, values=shingles.hashes[:1])
+    lsh.verify_pairs(one, one, sets)
+
+
 def main() -> None:
     """Import everything, become as many workers as there are sockets, and serve."""
     # Ctrl-C in a terminal goes to every process of the run; that of the run itself counts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     links = [socket.socket(fileno=int(number)) for number in sys.argv[1].split(",")]
     with _ending_with(links[0]), lean_imports():
-        import pyarrow as pa
         from apache_beam.runners.worker import sdk_worker_main  # noqa: F401 - for the forks
 
-        from pipeline import beam_steps, codepoints, stages  # noqa: F401
+        from pipeline import beam_steps, stages  # noqa: F401
 
-        pa.array([0])  # looks for pandas, once
-        codepoints.tables()
+        _warm()
     mine = next((link for link in links[1:] if not os.fork()), links[0])
     for link in links:
         if link is not mine:
