@@ -5,6 +5,9 @@ and a prefix-filter join (Bayardo, Ma, Srikant 2007: two sets that are similar e
 their rarest elements). `pytest -m bench -s tests/bench/test_dedup.py`.
 """
 
+import gzip
+import json
+import time
 from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import words
+from pipeline import lsh, words
 from pipeline.__main__ import main as pipeline
 from pipeline.components import components
 
@@ -138,3 +141,37 @@ def clusters(pairs: dict[tuple[int, int], tuple[int, int]], ids: list[int]) -> d
     edges = np.array([*pairs, *zip(ids, ids, strict=True)], np.uint64)
     nodes, labels = components(edges[:, 0], edges[:, 1])
     return dict(zip(nodes.tolist(), labels.tolist(), strict=True))
+
+
+def test_a_bucket_of_everything_has_the_clusters_of_all_pairs():
+    """All versions of all pages as one giant bucket: hubs, and what they leave to compare."""
+    path = Path(f"{_DATA}/dedup/powershell_versions/docs.jsonl.gz")
+    if not path.exists():
+        pytest.skip(f"no real data at {path}")
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        texts = [json.loads(line)["text"] for line in file]
+    numbers = shingle_sets(sorted({words.normalized(text) for text in texts}))
+    ends = np.cumsum([len(values) for values in numbers], dtype=np.int64)
+    every = np.arange(len(numbers))
+    sets = lsh.Sets(
+        ids=every.astype(np.uint64),
+        starts=np.r_[0, ends[:-1]],
+        ends=ends,
+        values=np.concatenate(numbers),
+    )
+    begin = time.process_time()
+    by_hubs = lsh.verify_group(every, sets, max_pairs=1)
+    middle = time.process_time()
+    by_pairs = lsh.verify_group(every, sets, max_pairs=len(every))
+    end = time.process_time()
+    print(
+        f"\none bucket of {len(every)} texts: {len(by_hubs[0]):,} pairs by hubs in "
+        f"{middle - begin:.3f} s, {len(by_pairs[0]):,} of all in {end - middle:.3f} s"
+    )
+    for percent in range(70, 91):
+        labels = []
+        for a, b, common, union in (by_hubs, by_pairs):
+            near = 100 * common >= percent * union
+            one, other = np.r_[every, a[near]], np.r_[every, b[near]]
+            labels.append(components(one.astype(np.uint64), other.astype(np.uint64))[1])
+        assert np.array_equal(*labels), percent
