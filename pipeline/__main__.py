@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from corpus import storage
 from pipeline import questions
+from pipeline.crew import Crew
 from pipeline.runner import NotRunError, Runner, quiet_beam
 from pipeline.signals import end_cleanly
 
@@ -68,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with end_cleanly():
             if options.command not in _ASKING:
-                return _run(options, rest)
+                with Crew() as crew:
+                    return _run(options, _runner(options, rest, crew, is_lean=arguments is None))
             if rest:
                 raise ValueError(f"unknown options: {' '.join(rest)}")
             if options.command == "report":
@@ -87,7 +89,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _run(options: argparse.Namespace, rest: list[str]) -> int:
+def _runner(options: argparse.Namespace, rest: list[str], crew: Crew, *, is_lean: bool) -> Runner:
+    runner = Runner(
+        name=options.runner,
+        workers=options.workers,
+        options=tuple(rest),
+        crew=crew,
+        is_lean=is_lean,
+    )
+    if runner.is_local and runner.workers is not None and runner.workers > 1:
+        # They import what they need while this process does, and looks at the input.
+        crew.start(runner.workers)
+    return runner
+
+
+def _run(options: argparse.Namespace, runner: Runner) -> int:
     quiet_beam()
     from pipeline import plan, recipe, report, stages
 
@@ -103,7 +119,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             recipe.load(options.recipe, variables={"DUMP": options.dump}),
             data=options.data,
             upto=options.command,
-            runner=Runner(name=options.runner, workers=options.workers, options=tuple(rest)),
+            runner=runner,
             say=say,
         )
     except NotRunError as built:
@@ -145,4 +161,8 @@ def _canaries(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All files are in place. To take Beam's modules apart one by one takes most of a second.
+    os._exit(_status)
