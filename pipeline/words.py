@@ -42,14 +42,6 @@ def words(text: str) -> list[str]:
     return _word().findall(text)
 
 
-def tokens(text: str) -> list[tuple[int, int]]:
-    """Cut a text into words and single other signs, as spans of characters, in order.
-
-    What metrics count: a word as `words` cuts it, and each other visible character by itself.
-    """
-    return [found.span() for found in _token().finditer(text)]
-
-
 def normalized(text: str) -> str:
     """The view of a text in which exact and near duplicates are sought.
 
@@ -81,11 +73,6 @@ def _word() -> re.Pattern[str]:
         f"{run}(?:['’‐‑-]{run}|(?<=[0-9])[.,][0-9]++)*+"
         f"|{_NOT_ASCII}(?=[{unspaced}]){_ALNUM}[{_marks()}]*+"
     )
-
-
-@functools.cache
-def _token() -> re.Pattern[str]:
-    return re.compile(rf"{_word().pattern}|\S")
 
 
 @functools.cache
