@@ -24,7 +24,7 @@ exceptions, so that the thresholds mean the same (tests/bench/test_agreement.py 
 
 Signs are ASCII ! " # & ' ( ) * , : ; < > ? [ ] _ ` { } and, beyond ASCII, dashes, brackets,
 quotation marks, currency signs, full stops of any script and a few commas. Symbols are the category
-So, with most emoji. Words are the tokens that are not punctuation alone (metric_table.PUNCTUATION).
+So, with most emoji, and the word dividers of Tibetan and Ethiopic. Words are the tokens that are not punctuation alone (metric_table.PUNCTUATION).
 """
 
 import functools
@@ -42,6 +42,7 @@ SPACE, LOWER, UPPER, CASELESS, DIGIT, SIGN, SYMBOL, OTHER, UNSPACED, MARK = rang
 SIGNS = frozenset("!\"#&'()*,:;<>?[]_`{}…¿¡·，、；：～،؛٪") | TERMINALS - frozenset(".")
 CLITICS = ("n't", "'ll", "'m", "'re", "'ve", "'d")
 APOSTROPHES = "'’"
+DIVIDERS = "་༌፡"
 _MAX_PRONOUN_CHARS = 4
 
 
@@ -59,7 +60,7 @@ def kind(char: str) -> int:
         return {"Ll": LOWER, "Lu": UPPER, "Lt": UPPER}.get(category, CASELESS)
     if category == "Nd":
         return DIGIT
-    if category == "So":
+    if category == "So" or char in DIVIDERS:
         return SYMBOL
     is_sign = char in SIGNS or (
         not char.isascii() and category in ("Pd", "Pe", "Pf", "Pi", "Ps", "Sc")
