@@ -24,7 +24,8 @@ exceptions, so that the thresholds mean the same (tests/bench/test_agreement.py 
 
 Signs are ASCII ! " # & ' ( ) * , : ; < > ? [ ] _ ` { } and, beyond ASCII, dashes, brackets,
 quotation marks, currency signs, full stops of any script and a few commas. Symbols are the category
-So, with most emoji, and the word dividers of Tibetan and Ethiopic. Words are the tokens that are not punctuation alone (metric_table.PUNCTUATION).
+So, with most emoji, and the word dividers of Tibetan and Ethiopic. Words are the tokens that are
+not punctuation alone (metric_table.PUNCTUATION).
 """
 
 import functools
