@@ -199,7 +199,7 @@ def apply_rules(batch: pa.RecordBatch, *, section: Mapping[str, Any]) -> rules.V
         mine = np.flatnonzero(sources == source)
         thresholds = rules.from_table(section["rules"][source])
         some = rules.apply({name: column[mine] for name, column in numbers.items()}, thresholds)
-        for name in ("rule", "numerator", "denominator", "threshold"):
+        for name in ("rule", "numerator", "denominator", "threshold", "broken"):
             getattr(result, name)[mine] = getattr(some, name)
     return result
 

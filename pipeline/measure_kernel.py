@@ -21,9 +21,9 @@ from pipeline.token_kernel import (
     TOKEN_NAMES,
     count_characters,
     count_tokens,
-    cut_words,
     decode,
 )
+from pipeline.token_rule_kernel import cut_tokens
 
 NAMES = (
     *CHARACTER_NAMES,
@@ -68,7 +68,7 @@ def measure(data, offsets, table, stops, stop_ends, lists, out):
     for text in range(len(offsets) - 1):
         begin, end = np.int64(offsets[text]), np.int64(offsets[text + 1])
         num = decode(data, begin, end, table, codes, kinds)
-        num_tokens = cut_words(codes, kinds, num, starts, ends, True)
+        num_tokens = cut_tokens(codes, kinds, num, starts, ends)
         first = last = 0
         if lists[text] >= 0:
             first = stop_ends[lists[text] - 1] if lists[text] > 0 else 0

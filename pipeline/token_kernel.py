@@ -10,7 +10,6 @@ from pipeline.codepoints import (
     JOINER,
     MARK,
     PUNCTUATION,
-    SPACE,
     SPACED,
     STOP_LATIN,
     UNSPACED,
@@ -80,7 +79,7 @@ def decode_one(data, at):
 
 
 @kernel
-def cut_words(codes, kinds, num, starts, ends, with_symbols):
+def cut_words(codes, kinds, num, starts, ends):
     """Cut code points into words by the rule of words.py.
 
     Args:
@@ -89,10 +88,9 @@ def cut_words(codes, kinds, num, starts, ends, with_symbols):
         num: as it says.
         starts: int64, receives where each word begins.
         ends: int64, receives where it ends.
-        with_symbols: also give each other character that is no white space.
 
     Returns:
-        The number of words (or tokens).
+        The number of words.
     """
     found = 0
     at = 0
@@ -118,7 +116,7 @@ def cut_words(codes, kinds, num, starts, ends, with_symbols):
         elif kind & UNSPACED:
             while end < num and kinds[end] & MARK:
                 end += 1
-        elif kind & SPACE or not with_symbols:
+        else:
             at += 1
             continue
         starts[found] = at
