@@ -77,20 +77,22 @@ _INVALID = re.compile(
     )
     + "]"
 )
-# CLD2 gives up on close languages (Russian beside Bulgarian) in short texts; its flag for those
-# makes it answer nearly always, but also name some language for what is in none that it knows.
-# So that is asked second, and of texts up to this length only.
-_CLD2_BEST_EFFORT_CHARS = 1000
-_CLD2_SHORT_BYTES = 256  # CLD2's kShortTextThresh: no answer says little of so short a text
+# CLD2's kShortTextThresh: no answer says little of so short a text. CLD2's flag to answer all the
+# same (bestEffort) is not used: four times as many strings in languages that it does not know are
+# then taken for one that it does.
+_CLD2_SHORT_BYTES = 256
 # CLD2's kGoodFirstReliableMinPercent: below it, CLD2 calls its own answer unreliable.
 _CLD2_MIN_SCORE = Fraction(51, 100)
 
 
 def _cld2() -> Model:
     def answer(text: str) -> tuple[str, int]:
-        code, percent = _cld2_answer(text, is_best_effort=False)
-        if code == UNKNOWN and len(text) <= _CLD2_BEST_EFFORT_CHARS:
-            code, percent = _cld2_answer(text, is_best_effort=True)
+        try:
+            found = pycld2.detect(text.encode(), isPlainText=True)
+        except pycld2.error:
+            found = pycld2.detect(_INVALID.sub(" ", text).encode(), isPlainText=True)
+        _, name, percent, _ = found[2][0]
+        code = _cld2_code(name)
         if code == UNKNOWN:
             return (UNDETERMINED if len(text.encode()) < _CLD2_SHORT_BYTES else UNKNOWN), 0
         return code, percent * SCORE_ONE // 100
@@ -104,16 +106,6 @@ def _cld2() -> Model:
         min_score=_CLD2_MIN_SCORE,
         answer=answer,
     )
-
-
-def _cld2_answer(text: str, *, is_best_effort: bool) -> tuple[str, int]:
-    try:
-        found = pycld2.detect(text.encode(), isPlainText=True, bestEffort=is_best_effort)
-    except pycld2.error:
-        valid = _INVALID.sub(" ", text).encode()
-        found = pycld2.detect(valid, isPlainText=True, bestEffort=is_best_effort)
-    _, code, percent, _ = found[2][0]
-    return _cld2_code(code), percent
 
 
 @functools.cache

@@ -266,7 +266,9 @@ def test_measures_say_what_was_declared_and_what_was_found(tmp_path, command):
     assert table.column("declared").to_pylist() == [*SENTENCES, "en", "nl"]
     assert min(table.column("language_score").to_pylist()[:-1]) >= 5100
     (manifest,) = (data / "measures").glob("*/manifest.json")
-    assert json.loads(manifest.read_text())["facts"]["language"] == language.section("")
+    facts = json.loads(manifest.read_text())["facts"]
+    assert facts["language"] == language.section("")
+    assert "each letter" in facts["words"]["scripts_without_spaces"]
 
     recipe_file.write_text(recipe_file.read_text().replace('"nl"', '"ltg"'))
     done = command("pipeline", "measures", "--recipe", recipe_file, "--data", data)
