@@ -86,8 +86,8 @@ def cut_words(codes, kinds, num, starts, ends):
         codes: code points, `num` of them and one more.
         kinds: theirs.
         num: as it says.
-        starts: int64, receives where each word begins.
-        ends: int64, receives where it ends.
+        starts: int32, receives where each word begins.
+        ends: int32, receives where it ends.
 
     Returns:
         The number of words.
@@ -147,7 +147,7 @@ def count_characters(codes, kinds, num, num_bytes, breaks, out):
         kinds: theirs.
         num: how many there are.
         num_bytes: of the text.
-        breaks: int64 [>= num + 1], receives where the boundaries of str.splitlines stand (of a
+        breaks: int32 [>= num + 1], receives where the boundaries of str.splitlines stand (of a
             carriage return with a line feed, both), and `num`.
         out: receives the counts.
 

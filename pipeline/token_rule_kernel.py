@@ -38,8 +38,8 @@ def cut_tokens(codes, kinds, num, starts, ends):
         codes: code points.
         kinds: theirs.
         num: how many there are.
-        starts: int64 [>= num], receives where each token begins.
-        ends: int64 [>= num], receives where it ends.
+        starts: int32 [>= num], receives where each token begins.
+        ends: int32 [>= num], receives where it ends.
 
     Returns:
         The number of tokens.

@@ -23,7 +23,7 @@ WORDS_VERSION = 2
 def words(text: str) -> list[str]:
     """Cut a text into words, in order, as written; punctuation and symbols are left out."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    starts, ends = np.empty(len(codes), np.int64), np.empty(len(codes), np.int64)
+    starts, ends = np.empty(len(codes), np.int32), np.empty(len(codes), np.int32)
     num = token_kernel.cut_words(codes, tables().kinds[codes], len(codes), starts, ends)
     spans = zip(starts[:num].tolist(), ends[:num].tolist(), strict=True)
     return [text[begin:end] for begin, end in spans]
