@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import config
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,13 +23,14 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Integers wrap around and nothing is checked: an index out of range is a fault of ours.
     """
-    before = numba.config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
+    settings: Any = config
+    before = settings.CACHE_DIR
     # numba takes the folder from here while it decorates.
-    numba.config.CACHE_DIR = _folder()  # pyright: ignore[reportAttributeAccessIssue]
+    settings.CACHE_DIR = _folder()
     try:
         return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
-        numba.config.CACHE_DIR = before  # pyright: ignore[reportAttributeAccessIssue]
+        settings.CACHE_DIR = before
 
 
 @functools.cache
@@ -36,7 +38,7 @@ def _folder() -> str:
     here = Path(__file__).parent
     digest = hashlib.sha256()
     # What kernels hold as constants counts too.
-    others = ("codepoints", "compiled", "metric_table", "pii", "sentences")
+    others = ("codepoints", "compiled", "metric_table", "pii", "sentences", "token_rule")
     for path in (*sorted(here.glob("*_kernel.py")), *(here / f"{name}.py" for name in others)):
         digest.update(path.read_bytes())
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
