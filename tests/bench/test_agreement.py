@@ -82,7 +82,7 @@ def sample() -> list[str]:
     rows: list[tuple[str, str]] = []
     for file in files:
         with file.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as stream:
-            for line in stream.read().decode().splitlines():
+            for line in stream.read().decode().rstrip("\n").split("\n"):
                 row = json.loads(line)
                 rows.append((hashlib.sha256(row["id"].encode()).hexdigest(), row["text"]))
     return [clean.clean_text(text) for _, text in sorted(rows)[:NUM_DOCUMENTS]]
