@@ -16,11 +16,11 @@ import xxhash
 
 from corpus import identity, schemas, sets, storage
 from corpus.sets import Manifest, Receipt
-from pipeline import metrics, minhash, words
+from pipeline import language, metrics, minhash, words
 from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 from pipeline.recipe import Matches, Recipe
 
-VERSION = 1
+VERSION = 2
 _BATCH_ROWS = 256
 
 
@@ -30,6 +30,7 @@ def schema(config: Matches) -> pa.Schema:
         [
             pa.field("id", schemas.ID, nullable=False),
             pa.field("source", pa.string(), nullable=False),
+            *language.FIELDS,
             *(pa.field(name, pa.int64(), nullable=False) for name in metrics.METRICS),
             pa.field("exact", pa.binary(16), nullable=False),  # xxh3-128 of the normalized view
             pa.field("num_shingles", pa.int64(), nullable=False),
@@ -51,7 +52,9 @@ def stage(recipe: Recipe, documents: Manifest, *, data: str) -> Stage:
         "seed": config.seed,
         "words": words.WORDS_VERSION,
         "metrics": metrics.METRICS_VERSION,
+        "language": language.section(recipe.measures.language_model),
     }
+    declared = {source.name: language.declaration(source) for source in recipe.source}
     libraries = {
         **identity.libraries("datasketch", "pyarrow", "xxhash"),
         "unicode": unicodedata.unidata_version,
@@ -59,7 +62,7 @@ def stage(recipe: Recipe, documents: Manifest, *, data: str) -> Stage:
     return Stage(
         name="measures",
         identity=identify(
-            section=section,
+            section={**section, "declared": declared},
             version=VERSION,
             libraries=libraries,
             parents={"documents": documents.digest()},
@@ -71,11 +74,14 @@ def stage(recipe: Recipe, documents: Manifest, *, data: str) -> Stage:
                     _plan,
                     inputs=part_inputs(documents, data=data),
                     content=[VERSION, section, libraries],
+                    declared=declared,
                 ),
-                work=partial(measure_part, config=config),
+                work=partial(
+                    measure_part, config=config, language_model=recipe.measures.language_model
+                ),
             )
         ],
-        facts=partial(_facts, config=config, documents=documents),
+        facts=partial(_facts, config=config, documents=documents, section=section),
         num_bytes=documents.counts.get("num_bytes", 0),
     )
 
@@ -96,12 +102,24 @@ def part_inputs(manifest: Manifest, *, data: str) -> list[dict[str, Any]]:
     ]
 
 
-def _plan(receipts: Receipts, *, inputs: list[dict[str, Any]], content: list[object]) -> list[Part]:
+def _plan(
+    receipts: Receipts,
+    *,
+    inputs: list[dict[str, Any]],
+    content: list[object],
+    declared: dict[str, dict[str, Any]],
+) -> list[Part]:
     return [
         Part(
             name=entry["name"],
-            fingerprint=part_fingerprint("measures", "parts", content, entry["content"]),
-            inputs={"documents": entry["url"], "source": entry["source"]},
+            fingerprint=part_fingerprint(
+                "measures", "parts", content, declared[entry["source"]], entry["content"]
+            ),
+            inputs={
+                "documents": entry["url"],
+                "source": entry["source"],
+                "declared": declared[entry["source"]],
+            },
             num_bytes=entry["num_bytes"],
         )
         for entry in inputs
@@ -128,7 +146,7 @@ def batches(url: str, columns: list[str], *, num_rows: int) -> Iterator[pa.Recor
         yield from file.iter_batches(batch_size=num_rows, columns=columns)
 
 
-def measure_part(part: Part, output: Output, *, config: Matches) -> None:
+def measure_part(part: Part, output: Output, *, config: Matches, language_model: str) -> None:
     """Measure the documents of one part."""
     columns = schema(config)
     num_rows = 0
@@ -138,9 +156,15 @@ def measure_part(part: Part, output: Output, *, config: Matches) -> None:
     ):
         pending: list[pa.RecordBatch] = []
         for batch in batches(
-            part.inputs["documents"], ["id", "source", "text"], num_rows=_BATCH_ROWS
+            part.inputs["documents"], ["id", "source", "language", "text"], num_rows=_BATCH_ROWS
         ):
-            pending.append(measure(batch, config=config))
+            found = language.columns(
+                batch,
+                batch.column("text").to_pylist(),
+                path=language_model,
+                declared=part.inputs["declared"],
+            )
+            pending.append(measure(batch, found, config=config))
             num_rows += batch.num_rows
             if len(pending) == 64:
                 writer.write_table(pa.Table.from_batches(pending, schema=columns))
@@ -151,8 +175,14 @@ def measure_part(part: Part, output: Output, *, config: Matches) -> None:
     output.facts.update(source=part.inputs["source"], num_rows=num_rows)
 
 
-def measure(batch: pa.RecordBatch, *, config: Matches) -> pa.RecordBatch:
-    """Return the measures of a batch with the columns id, source and text."""
+def measure(batch: pa.RecordBatch, languages: list[pa.Array], *, config: Matches) -> pa.RecordBatch:
+    """Return the measures of a batch with the columns id, source and text.
+
+    Args:
+        batch: of documents.
+        languages: the columns language.FIELDS of the same documents.
+        config: of signatures.
+    """
     texts = batch.column("text").to_pylist()
     numbers = metrics.measure(texts)
     views = [words.normalized(text) for text in texts]
@@ -165,6 +195,7 @@ def measure(batch: pa.RecordBatch, *, config: Matches) -> pa.RecordBatch:
         [
             batch.column("id"),
             batch.column("source"),
+            *languages,
             *(pa.array(numbers[name], pa.int64()) for name in metrics.METRICS),
             pa.array([xxhash.xxh3_128_digest(view.encode()) for view in views], pa.binary(16)),
             pa.array([len(entry) for entry in shingles], pa.int64()),
@@ -177,11 +208,21 @@ def measure(batch: pa.RecordBatch, *, config: Matches) -> pa.RecordBatch:
 
 
 def _facts(
-    receipts: list[Receipt], url: str, *, config: Matches, documents: Manifest
+    receipts: list[Receipt],
+    url: str,
+    *,
+    config: Matches,
+    documents: Manifest,
+    section: dict[str, Any],
 ) -> dict[str, Any]:
     measured = sum(receipt.counts["num_documents"] for receipt in receipts)
     assert measured == documents.counts["num_documents"], "a document was lost on the way"
     return {
+        "language": section["language"],
+        "words": {
+            "version": section["words"],
+            "scripts_without_spaces": "each letter, with its marks, is a word (pipeline/words.py)",
+        },
         "signature": {
             "library": "datasketch",
             "scheme": minhash.SCHEME,

@@ -34,7 +34,12 @@ class Source:
     `hub:owner/name`, `hub:owner/name@revision:configuration:split` or `hub:folder:...` for what
     `datasets.load_dataset` finds under that name, or a folder that `save_to_disk` wrote."""
     language: str = "en"
-    """ISO 639 code that the source declares."""
+    """ISO 639 code that the source declares; kind dataset: a `language` in `columns` overrides it
+    row by row."""
+    language_id: Literal["check", "trust"] = "check"
+    """check: a document that is found to be in another language than the declared one is dropped.
+    trust: the declaration is taken for true, as it must be for a language that the model does not
+    know; what was found is recorded all the same."""
     licence: str = "unknown"
     """Goes into the manifest and the dataset card, as SPDX where there is one."""
     rules: dict[str, str | int | float] = field(
@@ -91,6 +96,15 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Measures:
+    """What is measured of each document."""
+
+    language_model: str = ""
+    """A fastText language model (lid.176.bin or .ftz, GlotLID, OpenLID), as a path or URL; by
+    default CLD2, which needs no file."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Matches:
     """Near duplicates: MinHash LSH finds candidates, exact Jaccard decides."""
 
@@ -127,9 +141,16 @@ class Fates:
     """Share of duplicate clusters set aside for evaluation."""
     seed: int = 0
     """Of the held-out choice."""
+    min_language_score: float | None = None
+    """Share, from 0 to 1, that the language model must give a document's language; by default the
+    model's own published value: 0.51 of the text with CLD2, probability 0.65 with fastText."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        if self.min_language_score is not None and not 0 <= self.min_language_score <= 1:
+            raise ValueError(
+                f"min_language_score must be between 0 and 1, got {self.min_language_score}"
+            )
         if not 0.7 <= self.near_duplicate <= 1:
             raise ValueError(
                 "near_duplicate must be between 0.7 (the least similarity that `matches` keeps) "
@@ -201,6 +222,8 @@ class Recipe:
     """Names the corpus in DATA/corpora/; a model recipe may refer to it."""
     source: tuple[Source, ...]
     """The order is the priority: of duplicates, the copy in the earliest source survives."""
+    measures: Measures = field(default_factory=Measures)
+    """Numbers beside the text."""
     matches: Matches = field(default_factory=Matches)
     """Near duplicates."""
     fates: Fates = field(default_factory=Fates)

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from corpus import sets, storage
 from corpus.lock import locked
 from corpus.sets import Manifest
-from pipeline import documents, fates, flow, matches, measures, plan, shards, tokenizer
+from pipeline import (
+    documents,
+    fates,
+    flow,
+    language,
+    matches,
+    measures,
+    plan,
+    shards,
+    tokenizer,
+)
 from pipeline.recipe import Recipe
 from pipeline.runner import Runner
 
@@ -51,8 +61,15 @@ def run(
     Raises:
         ValueError: bad input or recipe, or another run holds the folder.
     """
-    runner.check(data=data, raw=[path for source in recipe.source for path in source.paths])
+    runner.check(
+        data=data,
+        raw=[
+            *(path for source in recipe.source for path in source.paths),
+            *filter(None, [recipe.measures.language_model]),
+        ],
+    )
     storage.check_folder(data)
+    language.check(recipe)
     # Everything that can be wrong with the input is found here, before anything is written.
     files, known = plan.raw_files(plan.find(recipe.source), data=data)
     if recipe.tokenizer.path is not None:

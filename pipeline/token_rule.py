@@ -5,7 +5,7 @@ exceptions and take nearly all of the time of the filters. This rule is theirs w
 exceptions, so that the thresholds mean the same (tests/bench/test_agreement.py says how often):
 
 1.  A piece is what stands between white space. A letter or digit of a script that is written
-    without spaces (words.UNSPACED_RANGES), with the marks on it, is a token and parts the pieces
+    without spaces (UNSPACED_RANGES), with the marks on it, is a token and parts the pieces
     around it. (The English rules would take a whole clause of Chinese for a word.)
 2.  Signs come off the front of a piece, one token each: the signs listed below, symbols, % = $, and
     + before anything but a digit. Two and more points are one token.
@@ -33,10 +33,30 @@ import re
 import unicodedata
 
 from pipeline.metric_table import TERMINALS
-from pipeline.words import UNSPACED_RANGES
 
 VERSION = 1
 """Raise it with every change of output; all metrics of words depend on it."""
+
+# Blocks whose scripts put no space between words (UAX 29, line break class SA, and East Asia).
+UNSPACED_RANGES = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x1950, 0x19DF),  # Tai Le, New Tai Lue
+    (0x1A20, 0x1AAF),  # Tai Tham
+    (0x2E80, 0x2FDF),  # radicals
+    (0x3005, 0x3007),
+    (0x3021, 0x30FF),  # Hangzhou numerals, hiragana, katakana
+    (0x31F0, 0x31FF),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xA9E0, 0xA9FF),
+    (0xAA60, 0xAADF),  # Myanmar extended, Tai Viet
+    (0xF900, 0xFAFF),
+    (0xFF66, 0xFF9F),  # half-width katakana
+    (0x1B000, 0x1B16F),
+    (0x20000, 0x3FFFF),
+)
 
 SPACE, LOWER, UPPER, CASELESS, DIGIT, SIGN, SYMBOL, OTHER, UNSPACED, MARK = range(10)
 """Classes of characters. A combining mark (MARK) counts as a caseless letter."""
@@ -44,7 +64,7 @@ SIGNS = frozenset("!\"#&'()*,:;<>?[]_`{}…¿¡·，、；：～،؛٪") | TERMI
 CLITICS = ("n't", "'ll", "'m", "'re", "'ve", "'d")
 APOSTROPHES = "'’"
 DIVIDERS = "་༌፡"
-_MAX_PRONOUN_CHARS = 4
+MAX_PRONOUN_CHARS = 4
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -72,7 +92,7 @@ def kind(char: str) -> int:
 _LETTERS = (LOWER, UPPER, CASELESS, MARK)
 _NOT_UPPER = (LOWER, CASELESS, MARK)
 _NOT_LOWER = (UPPER, CASELESS, MARK)
-_QUOTES = frozenset("'\"`‘’“”„»«‚")
+QUOTES = frozenset("'\"`‘’“”„»«‚")
 
 
 def tokens(text: str) -> list[tuple[int, int]]:
@@ -176,7 +196,7 @@ def _clitic(piece: str) -> int:
     for clitic in CLITICS:
         stem = plain.removesuffix(clitic)
         if 0 < len(stem) < len(plain) and all(kind(char) in _LETTERS for char in stem):
-            return len(clitic) if clitic != "'d" or len(stem) <= _MAX_PRONOUN_CHARS else 0
+            return len(clitic) if clitic != "'d" or len(stem) <= MAX_PRONOUN_CHARS else 0
     return 0
 
 
@@ -209,8 +229,8 @@ def _sign_inside(text: str, at: int, begin: int, end: int) -> int:
         return 1
     if char == ".":
         return int(
-            (kind(before) in _NOT_UPPER or before in _QUOTES)
-            and (kind(behind) in _NOT_LOWER or behind in _QUOTES)
+            (kind(before) in _NOT_UPPER or before in QUOTES)
+            and (kind(behind) in _NOT_LOWER or behind in QUOTES)
         )
     if char == ",":
         return int(kind(before) in _LETTERS and kind(behind) in _LETTERS)
