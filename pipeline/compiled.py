@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import config
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,13 +23,14 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Integers wrap around and nothing is checked: an index out of range is a fault of ours.
     """
-    before = numba.config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
+    settings: Any = config
+    before = settings.CACHE_DIR
     # numba takes the folder from here while it decorates.
-    numba.config.CACHE_DIR = _folder()  # pyright: ignore[reportAttributeAccessIssue]
+    settings.CACHE_DIR = _folder()
     try:
         return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
-        numba.config.CACHE_DIR = before  # pyright: ignore[reportAttributeAccessIssue]
+        settings.CACHE_DIR = before
 
 
 @functools.cache

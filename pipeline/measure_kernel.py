@@ -129,9 +129,7 @@ def _token_room(num):
 
 
 @kernel
-def _measure_one(
-    room, token_room, num, num_bytes, num_tokens, stops, stop_stamps, number, out
-):
+def _measure_one(room, token_room, num, num_bytes, num_tokens, stops, stop_stamps, number, out):
     codes, kinds, starts, ends, breaks, line_codes, line_kinds, table, seen = room
     spelled, powers, hashes, grams, candidates = token_room
     num_breaks = count_characters(codes, kinds, num, num_bytes, breaks, out[:_TOKENS])

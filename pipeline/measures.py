@@ -16,12 +16,13 @@ import xxhash
 
 from corpus import identity, schemas, sets, storage
 from corpus.sets import Manifest, Receipt
-from pipeline import language, metrics, minhash, words
+from pipeline import language, metrics, minhash, pii, token_rule, words
 from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 from pipeline.recipe import Matches, Recipe
 
 VERSION = 2
 _BATCH_ROWS = 256
+_DECLARED = [field.name for field in language.FIELDS].index("declared")
 
 
 def schema(config: Matches) -> pa.Schema:
@@ -52,11 +53,13 @@ def stage(recipe: Recipe, documents: Manifest, *, data: str) -> Stage:
         "seed": config.seed,
         "words": words.WORDS_VERSION,
         "metrics": metrics.METRICS_VERSION,
+        "tokens": token_rule.VERSION,
+        "pii": pii.VERSION,
         "language": language.section(recipe.measures.language_model),
     }
     declared = {source.name: language.declaration(source) for source in recipe.source}
     libraries = {
-        **identity.libraries("datasketch", "pyarrow", "xxhash"),
+        **identity.libraries("datasketch", "pyarrow", "xxhash", "zstandard"),
         "unicode": unicodedata.unidata_version,
     }
     return Stage(
@@ -146,13 +149,28 @@ def batches(url: str, columns: list[str], *, num_rows: int) -> Iterator[pa.Recor
         yield from file.iter_batches(batch_size=num_rows, columns=columns)
 
 
+# Keys and signatures are random: there is nothing in them to compress or to look up. Names repeat.
+_NAMES = ["source", "language", "declared"]
+_RANDOM = ("exact", "signature.list.element")
+
+
+def _format(columns: pa.Schema) -> dict[str, Any]:
+    """Return how a part is written."""
+    paths = [field.name for field in columns if field.name != "signature"]
+    return {
+        "compression": dict.fromkeys(paths, "zstd") | dict.fromkeys(_RANDOM, "none"),
+        "use_dictionary": _NAMES,
+        "write_statistics": ["id"],
+    }
+
+
 def measure_part(part: Part, output: Output, *, config: Matches, language_model: str) -> None:
     """Measure the documents of one part."""
     columns = schema(config)
     num_rows = 0
     with (
         output.create(f"{part.name}.parquet") as file,
-        pq.ParquetWriter(file, columns, compression="zstd") as writer,
+        pq.ParquetWriter(file, columns, **_format(columns)) as writer,
     ):
         pending: list[pa.RecordBatch] = []
         for batch in batches(
@@ -183,13 +201,15 @@ def measure(batch: pa.RecordBatch, languages: list[pa.Array], *, config: Matches
         languages: the columns language.FIELDS of the same documents.
         config: of signatures.
     """
-    texts = batch.column("text").to_pylist()
-    numbers = metrics.measure(texts)
-    views = [words.normalized(text) for text in texts]
-    shingles = [minhash.shingles(view, size=config.shingle_words) for view in views]
+    texts = batch.column("text")
+    declared = languages[_DECLARED]
+    numbers = metrics.measure(texts, declared.to_pylist())
+    views = words.normalized_views(texts)
+    shingles = minhash.shingle_views(views, size=config.shingle_words)
     signatures = minhash.signatures(
         shingles, num_permutations=config.num_permutations, seed=config.seed
     )
+    exact = [xxhash.xxh3_128_digest(views.text(number)) for number in range(len(texts))]
     columns = schema(config)
     return pa.RecordBatch.from_arrays(
         [
@@ -197,8 +217,8 @@ def measure(batch: pa.RecordBatch, languages: list[pa.Array], *, config: Matches
             batch.column("source"),
             *languages,
             *(pa.array(numbers[name], pa.int64()) for name in metrics.METRICS),
-            pa.array([xxhash.xxh3_128_digest(view.encode()) for view in views], pa.binary(16)),
-            pa.array([len(entry) for entry in shingles], pa.int64()),
+            pa.array(exact, pa.binary(16)),
+            pa.array(shingles.counts(), pa.int64()),
             pa.FixedSizeListArray.from_arrays(
                 pa.array(signatures.reshape(-1)), type=columns.field("signature").type
             ),

@@ -78,7 +78,9 @@ def measure_tokens(
         data, tables().kinds, spans[:, 0].copy(), spans[:, 1].copy(), stops, found
     )
     columns = dict(zip(measure_kernel.NAMES, found.tolist(), strict=True))
-    columns.update({name: int(column[0]) for name, column in personal.counts(data, offsets).items()})
+    columns.update(
+        {name: int(column[0]) for name, column in personal.counts(data, offsets).items()}
+    )
     columns.update({name: int(column[0]) for name, column in _compressed(data, offsets).items()})
     return {name: columns[name] for name in METRICS}
 

@@ -80,7 +80,9 @@ def count_page(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, ou
     may_have = _may_have(codes, num)
     for number in range(num_breaks + 1):
         end = breaks[number]
-        if begin == num or (end < num and end > 0 and codes[end] == 0x0A and codes[end - 1] == 0x0D):
+        if begin == num or (
+            end < num and end > 0 and codes[end] == 0x0A and codes[end - 1] == 0x0D
+        ):
             begin = end + 1  # no line: behind the last boundary, or inside of "\r\n"
             continue
         num_words, num_alnum, _, any_kind = look_over(kinds, begin, end)

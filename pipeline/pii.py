@@ -67,9 +67,7 @@ _STRETCH = re.compile(r"[0-9][0-9A-Fa-f .:/()-]{5,}")
 _PLAIN = re.compile(r"[0-9]")
 
 
-def _in_stretch(
-    text: str, begin: int, end: int, kinds: Collection[str]
-) -> list[Replacement]:
+def _in_stretch(text: str, begin: int, end: int, kinds: Collection[str]) -> list[Replacement]:
     written = text[begin:end]
     num_digits = len(_PLAIN.findall(written))
     # A sign may stand before the first digit, and three characters behind the last one count.
@@ -230,10 +228,12 @@ _NUMBER = re.compile(
     r"\(?\+?\(?[0-9](?:[0-9]|[ ./-]\(?[0-9]|[)][ /-]?[0-9]| [/-] \(?[0-9]|\([0-9]){5,28}+"
     r"(?![\w%]|[.,:/-][0-9]|[ ]?[€$£°])"
 )
-LABELS = (
-    "tel telef telefon telephone phone phones ph fax telefax mobile mobil cell cellphone handy call "
-    "dial whatsapp hotline tél téléphone teléfono telefone telefono móvil тел телефон факс 電話 电话"
-).split()
+_LABELS = (
+    "tel telef telefon telephone phone phones ph fax telefax mobile mobil cell cellphone handy "
+    "call dial whatsapp hotline tél téléphone teléfono telefone telefono móvil тел телефон факс "
+    "電話 电话"
+)
+LABELS = tuple(_LABELS.split())
 LABEL_ENDS = ("no", "number", "nr", "us", "at")
 _LABEL_BEFORE = re.compile(
     rf"(?:\b(?:{'|'.join(LABELS)})(?:[ -]?(?:{'|'.join(LABEL_ENDS)}))?|[☎☏📞📱🕻🖷])"

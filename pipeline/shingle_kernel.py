@@ -92,10 +92,14 @@ def signatures(hashes, ends, multipliers, addends):
             x6, x7 = _mixed(hashes[at + 6]), _mixed(hashes[at + 7])
             for p in range(width):
                 a, b = multipliers[p], addends[p]
-                low = min(min(np.uint32(a * x0 + b), np.uint32(a * x1 + b)),
-                          min(np.uint32(a * x2 + b), np.uint32(a * x3 + b)))
-                high = min(min(np.uint32(a * x4 + b), np.uint32(a * x5 + b)),
-                           min(np.uint32(a * x6 + b), np.uint32(a * x7 + b)))
+                low = min(
+                    min(np.uint32(a * x0 + b), np.uint32(a * x1 + b)),
+                    min(np.uint32(a * x2 + b), np.uint32(a * x3 + b)),
+                )
+                high = min(
+                    min(np.uint32(a * x4 + b), np.uint32(a * x5 + b)),
+                    min(np.uint32(a * x6 + b), np.uint32(a * x7 + b)),
+                )
                 row[p] = min(row[p], min(low, high))
             at += _BLOCK
         while at < ends[text]:

@@ -191,7 +191,9 @@ def count_characters(codes, kinds, num, num_bytes, breaks, out):
 
 
 @kernel
-def count_tokens(codes, kinds, starts, ends, num, stops, stop_stamps, epoch, spelled, powers, hashes, out):
+def count_tokens(
+    codes, kinds, starts, ends, num, stops, stop_stamps, epoch, spelled, powers, hashes, out
+):
     """Hash tokens and count them (TOKEN_NAMES).
 
     Args:

@@ -52,32 +52,34 @@ def cut_tokens(codes, kinds, num, starts, ends):
         at += 1
         if kind & SPACE:
             continue
-        is_plain = True
+        num_odd = 0  # characters that are neither letters nor digits
         if kind & UNSPACED:
             while at < num and kinds[at] & MARK:
                 at += 1
         else:
-            while not kind & (SPACE | UNSPACED):
-                is_plain &= (kind & _PLAIN) != 0
-                if at == num:
-                    break
+            num_odd = np.int64((kind & _PLAIN) == 0)
+            while at < num:
                 kind = kinds[at]
+                if not kind & _PLAIN:
+                    if kind & (SPACE | UNSPACED):
+                        break
+                    num_odd += 1
+                elif kind & UNSPACED:
+                    break
                 at += 1
-            if kind & (SPACE | UNSPACED):
-                at -= 1
-        if is_plain:
+        if num_odd == 0:
             starts[found] = begin
             ends[found] = at
             found += 1
         else:
-            found = _cut(codes, kinds, begin, at, starts, ends, found)
+            found = _cut(codes, kinds, begin, at, num_odd, starts, ends, found)
     return found
 
 
 @kernel
-def _cut(codes, kinds, begin, end, starts, ends, found):
-    """Cut one piece; `found` tokens are there already."""
-    while begin < end:
+def _cut(codes, kinds, begin, end, num_odd, starts, ends, found):
+    """Cut one piece with so many odd characters; `found` tokens are there already."""
+    while num_odd and begin < end:
         size = _front(codes, kinds, begin, end)
         if size == 0:
             break
@@ -85,19 +87,24 @@ def _cut(codes, kinds, begin, end, starts, ends, found):
         ends[found] = begin + size
         found += 1
         begin += size
+        num_odd -= size
     # What comes off the end waits at the end of the arrays: there are no more tokens than places.
     room = len(starts)
-    while begin < end:
+    while num_odd and begin < end:
         size = _back(codes, kinds, begin, end)
         if size == 0:
             break
         room -= 1
         starts[room] = end - size
         ends[room] = end
+        for at in range(end - size, end):
+            num_odd -= not kinds[at] & _PLAIN
         end -= size
     if begin < end:
-        clitic = _clitic(codes, kinds, begin, end)
-        if _is_address(codes, begin, end):
+        clitic = 0
+        if num_odd:
+            clitic = _clitic(codes, kinds, begin, end)
+        if num_odd == 0 or _is_address(codes, begin, end):
             starts[found] = begin
             ends[found] = end
             found += 1

@@ -3,8 +3,10 @@
 from fractions import Fraction
 from itertools import combinations
 
+import nasty
 import numpy as np
 import pyarrow as pa
+import word_reference
 from datasketch import MinHash
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from corpus import schemas
 from pipeline import fates, lsh, minhash
 from pipeline.components import components
+from pipeline.words import normalized, normalized_views
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"]), max_size=30)
 
@@ -33,8 +36,24 @@ def test_overlap_of_shingles_is_the_jaccard_similarity_of_word_ngrams(one, other
     assert Fraction(common, max(union, 1)) == jaccard_by_definition(one, other, 3)
 
 
+@given(st.lists(st.one_of(WORDS.map(" ".join), nasty.TEXTS), max_size=5), st.integers(1, 6))
+def test_shingles_of_a_batch_are_those_of_each_normalized_text(texts, size):
+    views = normalized_views(pa.array(texts, pa.string()))
+    batch = minhash.shingle_views(views, size=size)
+    for number, text in enumerate(texts):
+        alone = minhash.shingles(normalized(text), size=size)
+        assert batch.sorted_set(number).tolist() == alone.tolist()
+        num_words = len(word_reference.words(normalized(text)))
+        assert (len(alone) > 0) == (num_words > 0)
+        assert len(alone) <= max(num_words - size + 1, min(num_words, 1))
+        assert batch.counts()[number] == len(alone)
+
+
 def test_datasketch_reads_the_signatures():
-    sets = [minhash.shingles(f"the quick brown fox number {i} jumps", size=2) for i in range(5)]
+    sets = [
+        minhash.shingles(" ".join(f"{i} {word}" for word in range(length)), size=2)
+        for i, length in enumerate((0, 1, 3, 4, 5, 8, 9, 40))
+    ]
     matrix = minhash.signatures(sets, num_permutations=64, seed=1)
     for shingles, row in zip(sets, matrix, strict=True):
         reference = MinHash(num_perm=64, seed=1, scheme="affine32", hashfunc=int)

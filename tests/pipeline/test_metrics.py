@@ -1,14 +1,16 @@
-from collections import Counter
-
+import metric_oracle
+import nasty
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.metrics import DUPLICATE_SIZES, METRICS, STOP_WORDS, TOP_SIZES, measure, measure_one
-from pipeline.words import words
-
-WORDY = st.lists(st.sampled_from(["a", "bb", "the", "C3", "7"]), max_size=40).map(" ".join)
+from pipeline import pii, stop_words, token_rule
+from pipeline.codepoints import tables
+from pipeline.metric_table import METRICS, NOT_MEASURED
+from pipeline.metrics import measure, measure_one, measure_tokens
+from pipeline.token_rule_kernel import cut_tokens
 
 
 def test_a_small_text_by_hand():
@@ -17,87 +19,123 @@ def test_a_small_text_by_hand():
     expected = {
         "num_chars": len(text),
         "num_bytes": len(text) + 1,
-        "num_words": 14,
-        "num_alpha_words": 12,
-        "num_stop_words": 3,
+        "num_tokens": 20,
+        "num_words": 15,
+        "num_alpha_words": 13,
+        "num_stop_words": 2,
         "num_hashes": 1,
         "num_ellipses": 1,
         "num_digits": 2,
         "num_upper": 5,
-        "num_lines": 4,
+        "num_newlines": 5,
+        "num_sentences": 4,
+        "num_lines": 6,
         "num_bullet_lines": 1,
         "num_ellipsis_lines": 1,
-        "num_terminal_lines": 3,
+        "num_text_lines": 4,
         "num_duplicate_lines": 1,
         "num_duplicate_line_chars": 9,
-        "num_paragraphs": 3,
-        "num_duplicate_paragraphs": 0,
-        "num_duplicate_paragraph_chars": 0,
-        "num_top_2gram_chars": 14,
-        "num_top_3gram_chars": 0,
+        "num_paragraphs": 2,
+        "num_top_2gram_chars": 16,
+        "num_duplicate_5gram_chars": 0,
+        "num_emails": 0,
     }
     assert {name: found[name] for name in expected} == expected
 
 
-def test_later_copies_count_and_the_first_does_not():
-    found = measure_one("same here\n\nsame here\n\nsame here")
-    assert (found["num_lines"], found["num_duplicate_lines"]) == (3, 2)
-    assert (found["num_paragraphs"], found["num_duplicate_paragraph_chars"]) == (3, 18)
-
-
-def naive_ngrams(found: list[str]) -> dict[str, int]:
-    result = {}
-    for n in range(2, 11):
-        grams = [tuple(found[i : i + n]) for i in range(len(found) - n + 1)]
-        counts = Counter(grams)
-        most = max(counts.values(), default=0)
-        if n in TOP_SIZES:
-            sizes = [sum(map(len, gram)) for gram, count in counts.items() if count == most > 1]
-            result[f"num_top_{n}gram_chars"] = most * max(sizes, default=0)
-        if n in DUPLICATE_SIZES:
-            seen: set[tuple[str, ...]] = set()
-            covered: set[int] = set()
-            for i, gram in enumerate(grams):
-                if gram in seen:
-                    covered.update(range(i, i + n))
-                seen.add(gram)
-            result[f"num_duplicate_{n}gram_chars"] = sum(len(found[i]) for i in covered)
-    return result
-
-
-@given(st.one_of(WORDY, st.text(max_size=50)))
-def test_ngrams_equal_a_naive_count(text: str):
+@given(nasty.TEXTS)
+def test_metrics_equal_their_plain_definitions(text: str):
     found = measure_one(text)
-    naive = naive_ngrams(words(text))
-    assert {name: found[name] for name in naive} == naive
+    assert list(found) == list(METRICS)
+    assert found == metric_oracle.oracle(text)
 
 
-@given(st.one_of(WORDY, st.text(max_size=60)))
-def test_numerators_stay_below_their_denominators(text: str):
+def test_metrics_of_real_texts_equal_their_plain_definitions(real_data):
+    for text in nasty.real_texts(real_data, num_each=10):
+        assert measure_one(text) == metric_oracle.oracle(text)
+
+
+@given(st.lists(st.sampled_from(["ab", "a", "b", "ba", "abba", "b b", "c" * 17]), max_size=40))
+def test_given_tokens_count_as_given(pieces: list[str]):
+    text, spans = "", []
+    for piece in pieces:
+        spans.append((len(text), len(text) + len(piece)))
+        text += piece + " "
+    assert measure_tokens(text, spans) == metric_oracle.oracle(text, tokens=spans)
+
+
+def test_repetition_of_a_long_text_equals_its_plain_definition():
+    # More tokens, keys and marks than the kernels' first room holds; few different words.
+    rng = np.random.default_rng(0)
+    text = " ".join(rng.choice(["to", "be", "or", "not", "1", "12", "2", "\n"], 30_000).tolist())
     found = measure_one(text)
-    assert found.keys() == METRICS.keys()
-    assert all(type(value) is int and value >= 0 for value in found.values())
-    assert found["num_chars"] == len(text)
-    assert found["num_word_chars"] == sum(map(len, words(text)))
-    assert found["num_digits"] + found["num_upper"] <= found["num_chars"]
-    assert found["num_alpha_words"] <= found["num_words"]
-    assert found["num_stop_words"] <= len(STOP_WORDS)
-    for name, value in found.items():
-        if name.endswith("gram_chars"):
-            assert value <= found["num_word_chars"] * (4 if "top" in name else 1)
-        if name.endswith("_lines"):
-            assert value <= found["num_lines"]
+    assert found == metric_oracle.oracle(text)
 
 
-@given(st.lists(st.text(max_size=20), max_size=5))
-def test_a_batch_is_its_texts(texts: list[str]):
-    batch = measure(texts)
+@given(
+    st.one_of(nasty.TEXTS, st.text(alphabet="aBé1.,'’-–/:=+$% \n…(_#@漢ก็ि\u200d😀", max_size=40))
+)
+def test_tokens_are_those_of_the_token_rule(text: str):
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    starts, ends = np.empty((2, len(codes)), np.int32)
+    num = cut_tokens(codes, tables().kinds[codes], len(codes), starts, ends)
+    spans = list(zip(starts[:num].tolist(), ends[:num].tolist(), strict=True))
+    assert spans == token_rule.tokens(text)
+
+
+@given(st.lists(nasty.TEXTS, max_size=5), st.data())
+def test_a_batch_is_its_texts_whatever_stands_before_it(texts: list[str], data: st.DataObject):
+    languages = [data.draw(st.sampled_from(["en", "de", "xx", ""])) for _ in texts]
+    whole = pa.array(["before", *texts], pa.string()).slice(1)
+    batch = measure(whole, languages)
     assert list(batch) == list(METRICS)
-    for row, text in enumerate(texts):
-        assert {name: int(column[row]) for name, column in batch.items()} == measure_one(text)
+    for row, (text, language) in enumerate(zip(texts, languages, strict=True)):
+        alone = measure_one(text, language=language)
+        assert {name: int(column[row]) for name, column in batch.items()} == alone
     assert all(column.dtype == np.int64 for column in batch.values())
 
 
-@pytest.mark.parametrize("text", ["a " * 300_000, "\n" * 10**6, "x" * 10**6, "... " * 200_000])
+@pytest.mark.parametrize(("language", "num"), [("en", 2), ("de", 1), ("xx", NOT_MEASURED)])
+def test_stop_words_are_those_of_the_language(language: str, num: int):
+    text = "the the and und The"
+    assert measure_one(text, language=language)["num_stop_words"] == num
+    words = stop_words.of(language) or None
+    assert metric_oracle.oracle(text, stop_words=words)["num_stop_words"] == num
+
+
+LABELS = ("tel", "Tel. ", "phone: ", "ph", "fax", "call us ", "☎ ", "電話", "no", "é", "\n")
+DIGITS = ("(0", "030", "123456", "1234567", "+49", "555", "2019", "12", "8", "1", "8.8.8.8")
+SIGNS = ("\u00a0", *" +(-/.:@", "::", "2001:db8::1", "2a00:1450:4001:800::200e", "a@b.com", "a.b")
+NUMBERS = st.lists(st.sampled_from(LABELS + DIGITS + SIGNS), max_size=14).map("".join)
+
+
+@given(st.lists(NUMBERS, max_size=4))
+def test_personal_data_is_counted_as_it_would_be_replaced(texts: list[str]):
+    found = measure(pa.array(texts, pa.string()), ["en"] * len(texts))
+    for row, text in enumerate(texts):
+        counts = pii.replace(text, pii.KINDS)[1]
+        names = {"email": "num_emails", "ip": "num_ips", "phone": "num_phones"}
+        for kind, name in names.items():
+            assert found[name][row] == counts.get(kind, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a " * 300_000,
+        "\n" * 10**6,
+        "x" * 10**6,
+        "... " * 200_000,
+        "a-" * 300_000,
+        "-" * 10**6,
+        "'s" * 300_000,
+        "a.b" * 200_000,
+        "a@" * 300_000,
+        "1 " * 300_000,
+        "[1" * 300_000,
+        "sign-in\n" * 100_000,
+        "।" * 10**6,
+    ],
+)
 def test_hostile_texts_take_linear_time(text: str):
     measure_one(text)

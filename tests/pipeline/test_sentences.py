@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.metrics import measure_one
 from pipeline.sentences import sentence_ends, sentences
 
 PROSE = st.text(st.sampled_from("aB9.!?…,;\"”') \n\t。！」।é\u0301中"), max_size=60)
@@ -45,6 +46,18 @@ def test_cuts_rise_to_the_end_and_lose_nothing(text: str):
 def test_no_cut_inside_a_word(text: str):
     for end in sentence_ends(text)[:-1]:
         assert not (text[end - 1].isalnum() and text[end].isalnum())
+
+
+@given(
+    st.one_of(
+        PROSE,
+        st.lists(
+            st.sampled_from(["Dr. ", "no. ", "J. ", "U.S. ", "e.g. ", "5", "a ", "B", ".", "\n"])
+        ).map("".join),
+    )
+)
+def test_the_kernel_counts_as_many(text: str):
+    assert measure_one(text)["num_sentences"] == len(sentence_ends(text))
 
 
 @pytest.mark.parametrize("text", ["." * 10**6, ". " * 300_000, ".)" * 300_000, "\n" * 10**6])

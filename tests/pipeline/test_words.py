@@ -1,8 +1,13 @@
+import nasty
+import numpy as np
+import pyarrow as pa
 import pytest
+import word_reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.words import normalized, words
+from pipeline.hash_kernel import token_hash
+from pipeline.words import normalized, normalized_views, words
 
 
 @pytest.mark.parametrize(
@@ -61,9 +66,45 @@ def test_normalizing_leaves_single_spaces_and_no_case(text: str):
     assert normalized(view) == view
 
 
-@given(st.text(st.characters(max_codepoint=127), max_size=40))
-def test_the_ascii_path_equals_the_general_one(text: str):
-    assert f"{normalized(text)} é".strip() == normalized(f"{text} é")
+@given(nasty.TEXTS)
+def test_words_and_views_equal_those_of_plain_regular_expressions(text: str):
+    assert words(text) == word_reference.words(text)
+    assert normalized(text) == word_reference.normalized(text)
+
+
+def test_words_and_views_of_real_texts_equal_those_of_plain_regular_expressions(real_data):
+    for text in nasty.real_texts(real_data, num_each=8, num_chars=1500):
+        assert words(text) == word_reference.words(text)
+        assert normalized(text) == word_reference.normalized(text)
+
+
+def test_every_character_folds_as_python_folds_it():
+    # Alone, and behind a letter that marks and jamo join to.
+    blocks = ((0, 0x3400), (0xA000, 0xAC20), (0xF900, 0x11000), (0x1D100, 0x1F300))
+    blocks += ((0x2F800, 0x2FA20), (0xE0100, 0xE0110))
+    chars = [chr(code) for first, last in blocks for code in range(first, last)]
+    for before in ("", "e", "\uac00"):
+        lines = pa.array([before + char for char in chars], pa.string())
+        views = normalized_views(lines)
+        found = [bytes(views.text(number)).decode() for number in range(len(chars))]
+        folded = word_reference.normalized("\n".join(before + char for char in chars))
+        assert " ".join(filter(None, found)) == folded
+
+
+@given(st.lists(nasty.TEXTS, max_size=6))
+def test_views_of_a_batch_are_those_of_its_texts_and_name_their_words(texts: list[str]):
+    views = normalized_views(pa.array(texts, pa.string()))
+    begin = 0
+    for number, text in enumerate(texts):
+        view = bytes(views.text(number)).decode()
+        assert view == normalized(text)
+        end = int(views.word_ends[number])
+        hashes = [
+            token_hash(np.array([ord(char) for char in word], dtype=np.uint32))
+            for word in word_reference.words(view)
+        ]
+        assert views.words[begin:end].tolist() == hashes
+        begin = end
 
 
 @given(st.text(max_size=30), st.sampled_from([str.upper, str.title, str.swapcase]))
