@@ -97,6 +97,21 @@ def test_presets_and_overrides():
     assert "min_words" not in thresholds("wiki", {"min_words": "off"})
     assert thresholds("gopher", {})["max_duplicate_5gram_chars"] == Fraction("0.15")
     assert thresholds("gopher", {})["max_duplicate_10gram_chars"] == Fraction("0.1")
+    assert thresholds("gopher", {})["max_top_4gram_chars"] == Fraction("0.16")
+    assert thresholds("mlm-default", {})["max_duplicate_10gram_chars"] == Fraction("0.2")
+    assert thresholds("fineweb", {}).keys() > thresholds("gopher", {}).keys()
+    assert list(thresholds("c4", {})) == [
+        "max_chars",
+        "max_c4_lorem_lines",
+        "max_c4_curly_lines",
+        "min_c4_sentences",
+    ]
+    for strict, loose in (("gopher", "wiki"), ("gopher", "mlm-default"), ("news", "mlm-default")):
+        bounds = thresholds(strict, {})
+        for name, bound in thresholds(loose, {}).items():
+            if name in bounds:
+                is_max = RULES[name].sense == "max"
+                assert bound >= bounds[name] if is_max else bound <= bounds[name]
 
 
 def test_a_number_of_units_may_stand_below_the_line(monkeypatch: pytest.MonkeyPatch):
