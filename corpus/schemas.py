@@ -61,7 +61,7 @@ LINES = pa.schema(
     [
         pa.field("id", ID, nullable=False),
         pa.field("start", pa.int64(), nullable=False),  # bytes into the text, UTF-8
-        pa.field("end", pa.int64(), nullable=False),  # exclusive
+        pa.field("end", pa.int64(), nullable=False),  # exclusive, before the line feed
         pa.field("kind", pa.string(), nullable=False),  # boilerplate, or a line rule's name
         pa.field("num_documents", pa.int64(), nullable=False),  # of its group that have the line
     ]

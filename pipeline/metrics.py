@@ -54,6 +54,7 @@ def _metric_table() -> dict[str, Metric]:
         ("num_ellipses", "ellipses, as '…' or '...'", "ellipses", _GOPHER),
         ("num_digits", "decimal digits of any script", "characters", _OURS),
         ("num_upper", "upper and title case letters", "characters", _OURS),
+        ("num_newlines", "line feeds", "characters", _OURS),
         (
             "num_sentences",
             "sentences, by the rule of sentences.py",
@@ -131,6 +132,7 @@ def _characters(text: str) -> dict[str, int]:
         "num_ellipses": text.count("...") + text.count("…"),
         "num_digits": int(kinds[_DIGIT]),
         "num_upper": int(kinds[_UPPER]),
+        "num_newlines": text.count("\n"),
     }
 
 

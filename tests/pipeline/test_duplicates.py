@@ -141,14 +141,15 @@ def test_components_of_a_long_path_take_few_rounds():
     assert (labels == 0).all()
 
 
-def members(rows):
+def members(graph, rows):
     """rows: (id, passes, priority, exact), any order."""
     rows = sorted(rows)
+    assert [row[0] for row in rows] == graph.ids.tolist()
     return cluster_module.Members(
-        ids=np.array([row[0] for row in rows], np.uint64),
         passes=np.array([row[1] for row in rows], np.bool_),
         priority=np.array([row[2] for row in rows], np.int64),
         exact=np.array([row[3] for row in rows], np.uint64),
+        is_known=np.ones(len(rows), np.bool_),
     )
 
 
@@ -162,8 +163,9 @@ def matches(rows):
 
 
 def clusters(rows, pairs, near="0.8"):
-    table = cluster_module.cluster(members(rows), matches(pairs), near_duplicate=Fraction(near))
-    return {row["id"]: row for row in table.to_pylist()}
+    graph = cluster_module.graph(matches(pairs))
+    found = cluster_module.cluster(graph, members(graph, rows), near_duplicate=Fraction(near))
+    return {row["id"]: row for row in found.to_table().to_pylist()}
 
 
 def test_the_survivor_is_the_first_by_priority_then_key_then_id():

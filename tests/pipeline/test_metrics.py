@@ -24,6 +24,7 @@ def test_a_small_text_by_hand():
         "num_ellipses": 1,
         "num_digits": 2,
         "num_upper": 5,
+        "num_newlines": 5,
         "num_lines": 4,
         "num_bullet_lines": 1,
         "num_ellipsis_lines": 1,
