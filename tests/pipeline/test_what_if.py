@@ -71,7 +71,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(CHANGES)
 def test_what_if_equals_a_run_with_the_changed_recipe(world, changes):
     own, ledger, _ = world
