@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from corpus import storage
 from pipeline import questions
+from pipeline.crew import Crew
 from pipeline.runner import NotRunError, Runner, quiet_beam
 from pipeline.signals import end_cleanly
 
@@ -18,9 +19,11 @@ _HELP = {
     "fates": "keep or drop each document, with the one reason; choose the held-out ones",
     "tokenizer": "train a tokenizer on the kept text, or pin one",
     "shards": "encode, cut and pack the kept text into rows (Arrow)",
+    "canaries": "plant documents of known fate among a sample of the corpus's own, in a folder of "
+    "its own, and check what becomes of them",
     "report": "print documents and bytes per stage, with reasons",
 }
-_ASKING = ("report", *questions.HELP)
+_ASKING = ("report", "canaries", *questions.HELP)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,7 +42,11 @@ def parser() -> argparse.ArgumentParser:
         )
         sub.add_argument("--data", default="data", help="folder or URL of all sets")
         sub.add_argument("--dump", default="", help="what ${DUMP} in the recipe stands for")
-        if name != "report":
+        if name == "canaries":
+            sub.add_argument(
+                "--canaries", type=int, default=50, help="how many of each class (default: 50)"
+            )
+        elif name != "report":
             sub.add_argument(
                 "--runner",
                 default="FnApiRunner",
@@ -62,11 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with end_cleanly():
             if options.command not in _ASKING:
-                return _run(options, rest)
+                with Crew() as crew:
+                    return _run(options, _runner(options, rest, crew, is_lean=arguments is None))
             if rest:
                 raise ValueError(f"unknown options: {' '.join(rest)}")
             if options.command == "report":
                 return _report(options)
+            if options.command == "canaries":
+                return _canaries(options)
             return questions.answer(options, print)
     except BrokenPipeError:
         # Whoever read our output has seen enough, as in `report | head`.
@@ -79,7 +89,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _run(options: argparse.Namespace, rest: list[str]) -> int:
+def _runner(options: argparse.Namespace, rest: list[str], crew: Crew, *, is_lean: bool) -> Runner:
+    runner = Runner(
+        name=options.runner,
+        workers=options.workers,
+        options=tuple(rest),
+        crew=crew,
+        is_lean=is_lean,
+    )
+    if runner.is_local and runner.workers is not None and runner.workers > 1:
+        # They import what they need while this process does, and looks at the input.
+        crew.start(runner.workers)
+    return runner
+
+
+def _run(options: argparse.Namespace, runner: Runner) -> int:
     quiet_beam()
     from pipeline import plan, recipe, report, stages
 
@@ -95,7 +119,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             recipe.load(options.recipe, variables={"DUMP": options.dump}),
             data=options.data,
             upto=options.command,
-            runner=Runner(name=options.runner, workers=options.workers, options=tuple(rest)),
+            runner=runner,
             say=say,
         )
     except NotRunError as built:
@@ -121,6 +145,19 @@ def _report(options: argparse.Namespace) -> int:
             manifest, paths = sets.read_manifest(url), plan.known_paths(options.data)
             print(report.lines(command, manifest, url, paths) + "\n")
     return 0
+
+
+def _canaries(options: argparse.Namespace) -> int:
+    quiet_beam()
+    from pipeline import canaries, canary_report, recipe
+
+    if options.canaries < 1:
+        raise ValueError(f"--canaries must be at least 1, got {options.canaries}")
+    chosen = recipe.load(options.recipe, variables={"DUMP": options.dump or "-"})
+    outcome = canaries.run(chosen, data=options.data, num=options.canaries, runner=Runner())
+    answer = canary_report.report(outcome, chosen)
+    print(answer.text)
+    return 1 if answer.wrong else 0
 
 
 if __name__ == "__main__":

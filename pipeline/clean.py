@@ -38,8 +38,8 @@ _REACH_CHARS = 6
 
 _LINE_BREAKS = "\r\v\f\u2028\u2029"
 _LINE_BREAK = re.compile(f"[{_LINE_BREAKS}]")
-_SPACE = re.compile("[\t\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-_BLANK_LINES = re.compile(r"\n{3,}")
+_SPACES = "\t\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
+_ASCII_CONTROLS = bytes((*range(9), 0x0B, *range(0x0E, 0x20), 0x7F))
 # unescape_html takes one level per call, so a chain "&amp;amp;amp;..." would cost quadratic time.
 _ENTITY_CHAIN = re.compile(r"&(?:(?:amp|AMP|#0*+38|#[xX]0*+26);){2,}+")
 
@@ -60,11 +60,21 @@ def clean_text(text: str) -> str:
     The result is a fixed point: cleaning it again changes nothing.
     """
     for _ in range(_MAX_PASSES):
-        cleaned = _lay_out(_repair(_decode(text)))
-        if cleaned == text:
-            break
+        decoded = _decode(text)
+        repaired = _repair(decoded)
+        cleaned = _lay_out(repaired)
+        if cleaned == text or (repaired == decoded and _is_fixed(cleaned)):
+            return cleaned
         text = cleaned
     return text
+
+
+def _is_fixed(text: str) -> bool:
+    """False only if another pass may change a text that was laid out and needed no repair.
+
+    Step 2 has left no line break to change, and step 4 is done after one time.
+    """
+    return ("&" not in text or "<" in text) and not _can_change(text)
 
 
 def clean_text_plainly(text: str) -> str:
@@ -85,8 +95,9 @@ def _decode(text: str) -> str:
             if decoded == text:
                 break
             text = decoded
-    text = text.replace("\r\n", "\n")
-    # Looking for single characters first is many times faster than the regex.
+    # Looking for single characters first is many times faster than what changes them.
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
     if any(char in text for char in _LINE_BREAKS):
         text = _LINE_BREAK.sub("\n", text)
     return text
@@ -105,6 +116,8 @@ def _repair(text: str) -> str:
 
 def _can_change(text: str) -> bool:
     """False only if ftfy.fix_text(text, _CONFIG) would return the text as it is."""
+    if text.isascii():
+        return len(text.encode().translate(None, _ASCII_CONTROLS)) < len(text)
     for found in _tell_tales().finditer(text):
         if found.lastindex:
             return True
@@ -117,12 +130,15 @@ def _can_change(text: str) -> bool:
 
 def _lay_out(text: str) -> str:
     """Step 4."""
-    text = text.replace("\t", " ") if text.isascii() else _SPACE.sub(" ", text)
+    for space in "\t" if text.isascii() else _SPACES:
+        text = text.replace(space, " ")
     text = text.rstrip(" \n")
     if " \n" in text:
-        text = "\n".join([line.rstrip(" ") for line in text.split("\n")])
-    if "\n\n\n" in text:
-        text = _BLANK_LINES.sub("\n\n", text)
+        text = text.replace(" \n", "\n")
+        if " \n" in text:
+            text = "\n".join([line.rstrip(" ") for line in text.split("\n")])
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
     return text.lstrip("\n")
 
 

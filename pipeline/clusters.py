@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.components import labels
+from pipeline.components import bridges, labels
 from pipeline.parts import dictionary
 from pipeline.ratios import at_least
 
@@ -148,17 +148,26 @@ def cluster(found: Graph, members: Members, *, near_duplicate: Fraction) -> Clus
     node[y[found.is_exact]] = x[found.is_exact]
     alive = np.zeros(num, dtype=np.bool_)
     alive[node[passes]] = True
-    edges = ~found.is_exact & at_least(found.num_common, found.num_union, near_duplicate)
-    edges &= alive[x] & alive[y]
+    near = ~found.is_exact & at_least(found.num_common, found.num_union, near_duplicate)
+    edges, half = near & alive[x] & alive[y], near & (alive[x] != alive[y])
+    # What a document vouches for that is left out here: of a giant bucket no more is known.
+    one, other, least = bridges(
+        np.where(alive[x], y, x)[half],
+        np.where(alive[x], x, y)[half],
+        found.num_common[half],
+        found.num_union[half],
+        threshold=near_duplicate,
+    )
+    ends = np.r_[x[edges], one], np.r_[y[edges], other]
     # Documents with the same label are one cluster of duplicates at this threshold.
-    label = labels(x[edges], y[edges], num=num)[node]
+    label = labels(*ends, num=num)[node]
 
     order = np.lexsort((found.ids, members.exact, members.priority))
     survivor, exact_best = (_best(group, order, passes) for group in (label, node))
     nearest = np.zeros(num)
-    similarity = found.num_common[edges] / found.num_union[edges]
-    np.maximum.at(nearest, x[edges], similarity)
-    np.maximum.at(nearest, y[edges], similarity)
+    similarity = np.r_[found.num_common[edges] / found.num_union[edges], least]
+    for end in ends:
+        np.maximum.at(nearest, end, similarity)
     jaccard = np.where(nearest[node] > 0, nearest[node], np.nan)
     passing = np.bincount(node, weights=passes, minlength=num)[node]
     jaccard[passing - passes >= 1] = 1.0

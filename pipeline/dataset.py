@@ -157,11 +157,12 @@ def read(split: Split, section: dict[str, Any]) -> Iterator[Record]:
     """Read the rows of one split."""
     max_bytes = section["max_record_mb"] << 20
     seen: set[int] = set()
-    for row in _rows(split, section["columns"], max_bytes=max_bytes):
+    for row in rows(split, section["columns"], max_bytes=max_bytes):
         yield _record(row, split=split, section=section, seen=seen, max_bytes=max_bytes)
 
 
-def _rows(split: Split, columns: Mapping[str, str], *, max_bytes: int) -> Iterator[Row]:
+def rows(split: Split, columns: Mapping[str, str], *, max_bytes: int) -> Iterator[Row]:
+    """Return the rows of one split, with the values of columns by role."""
     end = None if split.is_last else split.end
     if split.form == "parquet":
         return columnar.parquet_rows(split.url, columns, start=split.start, end=end)

@@ -1,22 +1,52 @@
 """From LSH buckets to candidate pairs, and from shingles to verified ones. Pure array functions."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corpus import keyed
-from pipeline import minhash
+from pipeline import overlap_kernel
+from pipeline.components import components
 
 U64 = NDArray[np.uint64]
+I64 = NDArray[np.int64]
+Pairs = tuple[I64, I64, I64, I64]
+"""Verified pairs as arrays: rows a < b of the sets, num_common, num_union."""
 
 LEAST = Fraction(7, 10)
 """The least Jaccard similarity that is kept as a match."""
 
 MAX_PAIRS_BUCKET = 64
-"""A bucket of at most so many distinct texts gives all its pairs; a larger one is a star."""
+"""A bucket of at most so many distinct texts is told pair by pair; a larger one by its members."""
+
+MAX_PAIRS_GROUP = 512
+"""Of a told bucket of at most so many texts all pairs are compared; see `verify_group`."""
+
+COVER = Fraction(9, 10)
+"""A text this similar to a hub is no hub itself: they are one cluster up to this threshold."""
+
+_NUM_PIVOTS = 64
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sets:
+    """The shingles of N texts, sorted by the texts' ids."""
+
+    ids: U64
+    starts: I64
+    """[N] where each text's shingles begin in `values`."""
+    ends: I64
+    values: U64
+    """Those of one text are sorted and distinct."""
+
+    def rows(self, ids: U64) -> I64:
+        """Return the row of each id; all must be there."""
+        found = np.searchsorted(self.ids, ids)
+        assert np.array_equal(self.ids[found], ids), "a candidate whose shingles are missing"
+        return found
 
 
 def candidates(keys: U64, exact: U64, ids: U64) -> tuple[U64, U64, U64]:
@@ -31,9 +61,9 @@ def candidates(keys: U64, exact: U64, ids: U64) -> tuple[U64, U64, U64]:
         ids: [N] document ids.
 
     Returns:
-        a, b and group, uint64 [M] each: a < b. Group is 0 for a plain pair. Pairs of a giant
-        bucket share a group other than 0: they are as many as the bucket has members, and it is
-        verified as a repeated star (see `verify_group`).
+        a, b and group, uint64 [M] each: a < b, sorted by (a, b, group). Group is 0 for a plain
+        pair. A giant bucket is told by a group other than 0, whose pairs are its smallest id with
+        each of the others: they only name its members (see `verify_group`).
     """
     if not len(keys):
         return keys, keys, keys
@@ -42,29 +72,42 @@ def candidates(keys: U64, exact: U64, ids: U64) -> tuple[U64, U64, U64]:
     first = np.ones(len(keys), dtype=np.bool_)
     first[1:] = (keys[1:] != keys[:-1]) | (exact[1:] != exact[:-1])
     keys, ids = keys[first], ids[first]
+    by_id = np.lexsort((ids, keys))
+    keys, ids = keys[by_id], ids[by_id]
     starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
-    ends = np.r_[starts[1:], len(keys)]
-    found: list[tuple[int, int, int]] = []
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        size = end - start
-        if size < 2:
-            continue
-        members = np.sort(ids[start:end]).tolist()
-        if size <= MAX_PAIRS_BUCKET:
-            found.extend((a, b, 0) for a, b in combinations(members, 2))
-        else:
-            # The group is named by its members, so the same bucket in another band is the same.
-            group = int(_name(np.array(members, dtype=np.uint64)))
-            found.extend((members[0], b, group) for b in members[1:])
-    pairs = np.array(sorted(set(found)), dtype=np.uint64).reshape(-1, 3)
-    return pairs[:, 0], pairs[:, 1], pairs[:, 2]
+    sizes = np.diff(np.r_[starts, len(keys)])
+    # In a small bucket each member is paired with all behind it.
+    small = np.repeat(sizes <= MAX_PAIRS_BUCKET, sizes)
+    num_behind = np.where(small, np.repeat(starts + sizes, sizes) - np.arange(len(keys)) - 1, 0)
+    one = np.repeat(np.arange(len(keys)), num_behind)
+    other = one + 1 + counted(num_behind)
+    found = [np.stack([ids[one], ids[other], np.zeros(len(one), np.uint64)], axis=1)]
+    for bucket in np.flatnonzero(sizes > MAX_PAIRS_BUCKET):
+        members = ids[starts[bucket] : starts[bucket] + sizes[bucket]]
+        # The group is named by its members, so the same bucket in another band is the same.
+        told = np.full((len(members) - 1, 3), _name(members), dtype=np.uint64)
+        told[:, 0], told[:, 1] = members[0], members[1:]
+        found.append(told)
+    a, b, group = distinct(np.concatenate(found)).T
+    return a, b, group
 
 
-def _name(members: U64) -> np.uint64:
-    state = keyed.mix(len(members))
-    for member in members:
-        state = keyed.splitmix64(state ^ member)
-    return np.uint64(max(1, int(state)))
+def counted(lengths: I64) -> I64:
+    """Return 0, 1, 2, ... for each length, one behind another."""
+    return np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def distinct(rows: U64) -> U64:
+    """Return the distinct rows, sorted."""
+    rows = rows[np.lexsort(rows.T[::-1])]
+    first = np.ones(len(rows), dtype=np.bool_)
+    first[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    return rows[first]
+
+
+def _name(members: U64) -> int:
+    marks = keyed.mix(len(members), np.arange(len(members)), members)
+    return max(1, int(np.bitwise_xor.reduce(marks)))
 
 
 def home(a: U64, group: U64, *, num: int) -> NDArray[np.int64]:
@@ -72,37 +115,116 @@ def home(a: U64, group: U64, *, num: int) -> NDArray[np.int64]:
     return (keyed.mix(1, np.where(group > 0, group, a)) % np.uint64(num)).astype(np.int64)
 
 
-def verify_pairs(
-    pairs: list[tuple[int, int]], shingles: Mapping[int, U64], *, least: Fraction = LEAST
-) -> list[tuple[int, int, int, int]]:
-    """Return (a, b, num_common, num_union) of the pairs with Jaccard similarity >= least.
+def verify(a: U64, b: U64, group: U64, sets: Sets, *, least: Fraction = LEAST) -> Pairs:
+    """Return what is similar among candidates, sorted by (a, b), each pair once.
 
-    The comparison is of integers, so no rounding decides.
+    Args:
+        a: [M] ids, as `candidates` returns them, in any order, with repetitions.
+        b: [M] likewise.
+        group: [M] likewise.
+        sets: the shingles of all ids in a and b.
+        least: the least Jaccard similarity.
     """
-    found = []
-    for a, b in pairs:
-        common, union = minhash.overlap(shingles[a], shingles[b])
-        if common * least.denominator >= least.numerator * union:
-            found.append((a, b, common, union))
-    return found
+    plain = group == 0
+    found = [verify_pairs(sets.rows(a[plain]), sets.rows(b[plain]), sets, least=least)]
+    for name in np.unique(group[~plain]):
+        mine = group == name
+        members = np.unique(np.concatenate([a[mine], b[mine]]))
+        found.append(verify_group(sets.rows(members), sets, least=least))
+    columns = [np.concatenate(column) for column in zip(*found, strict=True)]
+    rows = distinct(np.stack(columns, axis=1).astype(np.uint64)).astype(np.int64)
+    return rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3]
+
+
+def verify_pairs(a: I64, b: I64, sets: Sets, *, least: Fraction = LEAST) -> Pairs:
+    """Return the pairs of rows with Jaccard similarity >= least; integers decide."""
+    num = _common(a, b, sets, least=least)
+    near = num >= 0
+    a, b, num = a[near], b[near], num[near]
+    size = sets.ends - sets.starts
+    return a, b, num, size[a] + size[b] - num
+
+
+def _common(a: I64, b: I64, sets: Sets, *, least: Fraction) -> I64:
+    return overlap_kernel.common(
+        sets.values, sets.starts, sets.ends, a, b, least.numerator, least.denominator
+    )
 
 
 def verify_group(
-    members: list[int], shingles: Mapping[int, U64], *, least: Fraction = LEAST
-) -> list[tuple[int, int, int, int]]:
-    """Verify a giant bucket as a star over its members in id order, repeated.
+    members: I64, sets: Sets, *, least: Fraction = LEAST, max_pairs: int = MAX_PAIRS_GROUP
+) -> Pairs:
+    """Verify a giant bucket; the clusters up to the threshold COVER are those of all its pairs.
 
-    The smallest id is compared with all others; those that do not match it are compared with the
-    smallest among them, and so on, until everyone has matched someone or stands alone. A bucket
-    of copies takes one round; one whose members only look alike takes as many as it has members.
-    Two members that match the same hub are not compared with each other.
+    The first member is a hub, and is compared with all others; so is the next one to which no hub
+    is as similar as COVER, and so on. Members in different clusters at COVER are compared with each
+    other unless their distances to the hubs rule out that they are similar: Jaccard distance is a
+    metric. What is then not compared is in one cluster at COVER, and so at every lower threshold,
+    or is less similar than `least`. A bucket of near copies takes one round; one whose members only
+    look alike compares all pairs.
+
+    Where `fates` leaves a hub out of a cluster (it failed a rule), its cluster still holds together
+    at 2 * COVER - 1 and below: see fates.
     """
-    found = []
-    left = sorted(members)
-    while len(left) > 1:
-        hub, others = left[0], left[1:]
-        matched = verify_pairs([(hub, other) for other in others], shingles, least=least)
-        found.extend(matched)
-        taken = {b for _, b, _, _ in matched}
-        left = [other for other in others if other not in taken]
-    return found
+    num = len(members)
+    if num <= max_pairs:
+        one, other = np.triu_indices(num, k=1)
+        return verify_pairs(members[one], members[other], sets, least=least)
+    size = (sets.ends - sets.starts)[members]
+    is_hub, is_covered = np.zeros(num, np.bool_), np.zeros(num, np.bool_)
+    found: list[Pairs] = []
+    pivots: list[NDArray[np.float64]] = []
+    everyone = np.arange(num)
+    for hub in range(num):
+        if is_covered[hub]:
+            continue
+        others = everyone[~is_hub & (everyone != hub)]
+        every_count = len(pivots) < _NUM_PIVOTS
+        shared = _common(
+            np.full(len(others), members[hub]),
+            members[others],
+            sets,
+            least=Fraction(0) if every_count else least,
+        )
+        union = size[hub] + size[others] - shared
+        is_hub[hub] = True
+        near = (shared >= 0) & (shared * least.denominator >= least.numerator * union)
+        covered = near & (shared * COVER.denominator >= COVER.numerator * union)
+        is_covered[others[covered]] = True
+        low, high = np.minimum(hub, others[near]), np.maximum(hub, others[near])
+        found.append((members[low], members[high], shared[near], union[near]))
+        if every_count:
+            # Of a former hub the distance is not known here; hubs are not compared below.
+            distance = np.zeros(num)
+            distance[others] = 1 - shared / union
+            pivots.append(distance)
+    found.append(_across(members, found, everyone[~is_hub], np.stack(pivots, axis=1), sets, least))
+    a, b, shared, union = (np.concatenate(column) for column in zip(*found, strict=True))
+    return a, b, shared, union
+
+
+def _across(
+    members: I64,
+    found: list[Pairs],
+    rest: I64,
+    pivots: NDArray[np.float64],
+    sets: Sets,
+    least: Fraction,
+) -> Pairs:
+    """Compare those of a group that are no hubs and not in one cluster at COVER."""
+    a, b, shared, union = (np.concatenate(column) for column in zip(*found, strict=True))
+    near = shared * COVER.denominator >= COVER.numerator * union
+    nodes, roots = components(a[near].astype(np.uint64), b[near].astype(np.uint64))
+    label = np.full(len(members), -1)
+    at = np.searchsorted(members, nodes.astype(np.int64))
+    label[at] = roots.astype(np.int64)
+    none = np.empty(0, np.int64)
+    if len(np.unique(label[rest])) <= 1:
+        return none, none, none, none
+    most = float(1 - least) + _ROUNDING
+    more = []
+    for x in rest:
+        y = overlap_kernel.possible(x, rest, label, pivots, most)
+        more.append(verify_pairs(np.full(len(y), members[x]), members[y], sets, least=least))
+    parts = [np.concatenate(column) for column in zip((none,) * 4, *more, strict=True)]
+    return parts[0], parts[1], parts[2], parts[3]

@@ -9,18 +9,16 @@ Text is read twice (once here, for candidates only) and never moves; keys and sh
 partition files, so memory is bounded by a partition.
 """
 
-from collections import defaultdict
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from corpus import identity, schemas, sets, storage
+from corpus import identity, sets, storage
 from corpus.sets import Manifest, Receipt
-from pipeline import lsh, measures, minhash, partition, words
+from pipeline import additions, lsh, measures, minhash, partition, words
 from pipeline.flow import (
     Output,
     Part,
@@ -31,18 +29,16 @@ from pipeline.flow import (
     part_fingerprint,
 )
 from pipeline.recipe import Matches, Recipe
+from pipeline.verified import EXACT_KEYS, PAIRS, SHINGLES, match_part
 
-VERSION = 2
+VERSION = 3
 _BATCH_ROWS = 1024
 _KEY_BYTES = 24
 
-EXACT_KEYS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("id", pa.uint64())])
 BAND_KEYS = pa.schema(
     [("key", pa.uint64()), ("exact", pa.uint64()), ("id", pa.uint64()), ("part", pa.uint64())]
 )
-PAIRS = pa.schema([("a", pa.uint64()), ("b", pa.uint64()), ("group", pa.uint64())])
 WANTED = pa.schema([("part", pa.uint64()), ("id", pa.uint64()), ("home", pa.int64())])
-SHINGLES = pa.schema([("id", pa.uint64()), ("shingles", pa.list_(pa.uint64()))])
 
 
 def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str) -> Stage:
@@ -53,14 +49,17 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
         "shingle_words": config.shingle_words,
         "least": str(lsh.LEAST),
         "max_pairs_bucket": lsh.MAX_PAIRS_BUCKET,
+        "max_pairs_group": lsh.MAX_PAIRS_GROUP,
+        "cover": str(lsh.COVER),
         "words": words.WORDS_VERSION,
     }
+    added = additions.read(recipe, measured, documents, data=data)
     libraries = identity.libraries("pyarrow", "xxhash")
     what = identify(
-        section=section,
+        section={**section, **added.section},
         version=VERSION,
         libraries=libraries,
-        parents={"measures": measured.digest()},
+        parents={"measures": measured.digest(), **added.parents},
     )
     num_documents = measured.counts.get("num_documents", 0)
     num_bytes = documents.counts.get("num_bytes", 0)
@@ -76,6 +75,7 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
         for entry in measures.part_inputs(measured, data=data)
     ]
     url = sets.folder(data, "matches", sets.set_id("matches", what))
+    work = storage.join(url, "work")
     common: dict[str, Any] = {
         "inputs": inputs,
         "content": [VERSION, section, libraries, sizes],
@@ -101,9 +101,19 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
                 plan=partial(_plan_shingles, **common),
                 work=partial(write_shingles, sizes=sizes, config=asdict(config)),
             ),
-            Step(name="parts", plan=partial(_plan_parts, **common), work=match_part),
+            *additions.steps(added, work=work),
+            Step(
+                name="parts",
+                plan=partial(
+                    additions.plan_parts,
+                    added=added,
+                    work=work,
+                    core=partial(_plan_parts, **common),
+                ),
+                work=partial(additions.match_part, core=match_part),
+            ),
         ],
-        facts=partial(_facts, config=config),
+        facts=partial(_facts, config=config, section=added.section),
         num_bytes=num_bytes,
     )
 
@@ -212,7 +222,7 @@ def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> Non
     order = np.argsort(ids, kind="stable")
     where = order[np.searchsorted(ids[order], members)]
     tags = table["part"].to_numpy()[where]
-    needs = np.unique(np.stack([tags, members, home_of.astype(np.uint64)], axis=1), axis=0)
+    needs = lsh.distinct(np.stack([tags, members, home_of.astype(np.uint64)], axis=1))
     wanted = pa.table([needs[:, 0], needs[:, 1], needs[:, 2].astype(np.int64)], schema=WANTED)
     with output.create(f"{part.name}.pairs.arrow") as file:
         partition.write(file, pairs, homes, num=sizes["pairs"])
@@ -250,32 +260,37 @@ def write_shingles(
     tag = part.inputs["tag"]
     wanted = partition.read(part.inputs["files"], tag % sizes["bands"], schema=WANTED)
     mine = wanted["part"].to_numpy() == np.uint64(tag)
-    needs: dict[int, set[int]] = defaultdict(set)
-    for identifier, home in zip(
-        wanted["id"].to_numpy()[mine].tolist(),
-        wanted["home"].to_numpy()[mine].tolist(),
-        strict=True,
-    ):
-        needs[identifier].add(home)
-    rows: list[tuple[int, int, np.ndarray]] = []
-    if needs:
+    needs, homes = wanted["id"].to_numpy()[mine], wanted["home"].to_numpy()[mine]
+    order = np.lexsort((homes, needs))
+    needs, homes = needs[order], homes[order]
+    tables, home_of = [], []
+    if len(needs):
         for batch in measures.batches(part.inputs["documents"], ["id", "text"], num_rows=256):
-            for row, identifier in enumerate(batch.column("id").to_pylist()):
-                if identifier not in needs:
-                    continue
-                view = words.normalized(batch.column("text")[row].as_py())
-                hashes = minhash.shingles(view, size=config["shingle_words"])
-                rows.extend((home, identifier, hashes) for home in sorted(needs[identifier]))
-    table = pa.table(
-        [
-            pa.array([identifier for _, identifier, _ in rows], pa.uint64()),
-            pa.array([hashes for _, _, hashes in rows], pa.list_(pa.uint64())),
-        ],
-        schema=SHINGLES,
-    )
-    homes = np.array([home for home, _, _ in rows], dtype=np.int64)
+            ids = batch.column("id").to_numpy()
+            found = np.flatnonzero(np.isin(ids, needs))
+            if not len(found):
+                continue
+            views = words.normalized_views(batch.column("text").take(pa.array(found)))
+            sets = _sorted_lists(minhash.shingle_views(views, size=config["shingle_words"]))
+            # A document is needed once for each home of its pairs.
+            first = np.searchsorted(needs, ids[found], side="left")
+            num = np.searchsorted(needs, ids[found], side="right") - first
+            which = np.repeat(np.arange(len(found)), num)
+            at = np.repeat(first, num) + lsh.counted(num)
+            tables.append(pa.table([needs[at], sets.take(pa.array(which))], schema=SHINGLES))
+            home_of.append(homes[at])
+    table = pa.concat_tables(tables) if tables else SHINGLES.empty_table()
+    home_of = np.concatenate(home_of) if home_of else np.empty(0, np.int64)
     with output.create(f"{part.name}.arrow") as file:
-        partition.write(file, table, homes, num=sizes["pairs"])
+        partition.write(file, table, home_of, num=sizes["pairs"])
+
+
+def _sorted_lists(shingles: minhash.Shingles) -> pa.ListArray:
+    row = np.repeat(np.arange(len(shingles.ends)), shingles.counts())
+    values = shingles.hashes[np.lexsort((shingles.hashes, row))]
+    return pa.ListArray.from_arrays(
+        pa.array(np.r_[0, shingles.ends].astype(np.int32)), pa.array(values)
+    )
 
 
 def _plan_parts(
@@ -317,69 +332,14 @@ def _plan_parts(
     return parts
 
 
-def match_part(part: Part, output: Output) -> None:
-    """Write the matches of one partition: exact pairs, or verified near pairs."""
-    if "keys" in part.inputs:
-        kind, found = "exact", _exact_pairs(part)
-    else:
-        kind, found = "near", _near_pairs(part)
-    columns = list(zip(*sorted(found), strict=True)) or [(), (), (), ()]
-    table = pa.table(
-        [
-            pa.array(columns[0], pa.uint64()),
-            pa.array(columns[1], pa.uint64()),
-            pa.array([kind] * len(found), pa.string()),
-            pa.array([""] * len(found), pa.string()),
-            pa.array(columns[2], pa.int64()),
-            pa.array(columns[3], pa.int64()),
-        ],
-        schema=schemas.MATCHES,
-    )
-    with output.create(f"{part.name}.parquet") as file:
-        pq.write_table(table, file, compression="zstd")
-    output.count(num_exact=0, num_near=0)
-    output.count(**{f"num_{kind}": len(found)})
-
-
-def _exact_pairs(part: Part) -> list[tuple[int, int, int, int]]:
-    """Return a star around the smallest id of each group of equal keys."""
-    table = partition.read(part.inputs["keys"], part.inputs["partition"], schema=EXACT_KEYS)
-    high, low, ids = (table[name].to_numpy() for name in ("high", "low", "id"))
-    order = np.lexsort((ids, low, high))
-    high, low, ids = high[order], low[order], ids[order]
-    first = np.ones(len(ids), dtype=np.bool_)
-    first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-    hub = ids[np.flatnonzero(first)][np.cumsum(first) - 1] if len(ids) else ids
-    return [(a, b, 1, 1) for a, b in zip(hub[~first].tolist(), ids[~first].tolist(), strict=True)]
-
-
-def _near_pairs(part: Part) -> list[tuple[int, int, int, int]]:
-    """Verify the candidate pairs and groups of one partition."""
-    pairs = partition.read(part.inputs["pairs"], part.inputs["partition"], schema=PAIRS)
-    table = partition.read(part.inputs["shingles"], part.inputs["partition"], schema=SHINGLES)
-    shingles: dict[int, np.ndarray] = {}
-    for batch in table.to_batches():
-        column = batch.column("shingles")
-        for row, identifier in enumerate(batch.column("id").to_pylist()):
-            shingles[identifier] = column[row].values.to_numpy()
-    plain: set[tuple[int, int]] = set()
-    groups: dict[int, set[int]] = defaultdict(set)
-    for a, b, group in zip(*(pairs[name].to_pylist() for name in PAIRS.names), strict=True):
-        if group:
-            groups[group].update((a, b))
-        else:
-            plain.add((a, b))
-    found = set(lsh.verify_pairs(sorted(plain), shingles))
-    for group in sorted(groups):
-        found.update(lsh.verify_group(sorted(groups[group]), shingles))
-    return sorted(found)
-
-
-def _facts(receipts: list[Receipt], url: str, *, config: Matches) -> dict[str, Any]:
+def _facts(
+    receipts: list[Receipt], url: str, *, config: Matches, section: dict[str, Any]
+) -> dict[str, Any]:
     rows = config.num_permutations // config.bands
     return {
+        **additions.facts(receipts, url, section=section),
         "recall_in_theory": {
             f"{jaccard:.2f}": round(1 - (1 - jaccard**rows) ** config.bands, 4)
             for jaccard in (0.7, 0.75, 0.8, 0.85, 0.9)
-        }
+        },
     }

@@ -148,10 +148,11 @@ def measure(batch: pa.RecordBatch, languages: list[pa.Array], *, config: Matches
         languages: the columns language.FIELDS of the same documents.
         config: of signatures.
     """
-    texts = batch.column("text").to_pylist()
-    numbers = metrics.measure(texts)
-    views = [words.normalized(text) for text in texts]
-    shingles = [minhash.shingles(view, size=config.shingle_words) for view in views]
+    texts = batch.column("text")
+    numbers = metrics.measure(texts, languages[0].to_pylist())
+    views = words.normalized_views(texts)
+    exact = [xxhash.xxh3_128_digest(views.text(row)) for row in range(batch.num_rows)]
+    shingles = minhash.shingle_views(views, size=config.shingle_words)
     signatures = minhash.signatures(
         shingles, num_permutations=config.num_permutations, seed=config.seed
     )
@@ -162,8 +163,8 @@ def measure(batch: pa.RecordBatch, languages: list[pa.Array], *, config: Matches
             batch.column("source"),
             *languages,
             *(pa.array(numbers[name], pa.int64()) for name in metrics.METRICS),
-            pa.array([xxhash.xxh3_128_digest(view.encode()) for view in views], pa.binary(16)),
-            pa.array([len(entry) for entry in shingles], pa.int64()),
+            pa.array(exact, pa.binary(16)),
+            pa.array(shingles.counts()),
             pa.FixedSizeListArray.from_arrays(
                 pa.array(signatures.reshape(-1)), type=columns.field("signature").type
             ),

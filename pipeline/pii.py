@@ -37,10 +37,27 @@ def replace(text: str, kinds: Collection[str]) -> tuple[str, dict[str, int]]:
     if "ip" in kinds or "phone" in kinds:
         numbers: list[Replacement] = []
         for stretch in _STRETCH.finditer(text):
-            numbers += _in_stretch(text, stretch, kinds)
+            numbers += _in_stretch(text, *stretch.span(), kinds)
         text = _substitute(text, numbers, counts)
     return text, counts
 
+
+def count_in(text: str, begin: int, end: int) -> dict[str, int]:
+    """Count IP addresses and phone numbers in one stretch of a text, by kind.
+
+    Args:
+        text: the text, or AROUND_CHARS of it to each side of the stretch.
+        begin: where the stretch begins: digits and what may stand between them, as many as there
+            are (six characters at least), from a digit on.
+        end: where it ends.
+    """
+    counts: dict[str, int] = {}
+    _substitute(text, _in_stretch(text, begin, end, KINDS), counts)
+    return counts
+
+
+AROUND_CHARS = 32
+"""No rule for numbers looks further than this."""
 
 Replacement = tuple[int, int, str, str]
 """Where it begins and ends, what stands there then, and its kind."""
@@ -50,11 +67,13 @@ _STRETCH = re.compile(r"[0-9][0-9A-Fa-f .:/()-]{5,}")
 _PLAIN = re.compile(r"[0-9]")
 
 
-def _in_stretch(text: str, stretch: re.Match[str], kinds: Collection[str]) -> list[Replacement]:
-    written = stretch[0]
+def _in_stretch(
+    text: str, begin: int, end: int, kinds: Collection[str]
+) -> list[Replacement]:
+    written = text[begin:end]
     num_digits = len(_PLAIN.findall(written))
     # A sign may stand before the first digit, and three characters behind the last one count.
-    begin, end = max(0, stretch.start() - 3), stretch.end() + 3
+    begin, end = max(0, begin - 3), end + 3
     found: list[Replacement] = []
     if "ip" in kinds:
         if written.count(".") >= 3:
@@ -211,10 +230,14 @@ _NUMBER = re.compile(
     r"\(?\+?\(?[0-9](?:[0-9]|[ ./-]\(?[0-9]|[)][ /-]?[0-9]| [/-] \(?[0-9]|\([0-9]){5,28}+"
     r"(?![\w%]|[.,:/-][0-9]|[ ]?[€$£°])"
 )
+LABELS = (
+    "tel telef telefon telephone phone phones ph fax telefax mobile mobil cell cellphone handy call "
+    "dial whatsapp hotline tél téléphone teléfono telefone telefono móvil тел телефон факс 電話 电话"
+).split()
+LABEL_ENDS = ("no", "number", "nr", "us", "at")
 _LABEL_BEFORE = re.compile(
-    r"(?:\b(?:tel|telef|telefon|telephone|phone|phones|ph|fax|telefax|mobile|mobil|cell|cellphone|"
-    r"handy|call|dial|whatsapp|hotline|tél|téléphone|teléfono|telefone|telefono|móvil|тел|телефон|"
-    r"факс|電話|电话)(?:[ -]?(?:no|number|nr|us|at))?|[☎☏📞📱🕻🖷])[.:]{0,2}[ \u00a0]{0,2}$",
+    rf"(?:\b(?:{'|'.join(LABELS)})(?:[ -]?(?:{'|'.join(LABEL_ENDS)}))?|[☎☏📞📱🕻🖷])"
+    "[.:]{0,2}[ \u00a0]{0,2}$",
     re.IGNORECASE,
 )
 _NANP = re.compile(

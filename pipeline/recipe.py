@@ -60,6 +60,12 @@ class Source:
     replace: tuple[Literal["email", "ip", "phone"], ...] = ()
     """What is replaced by values reserved for examples: e-mail addresses, public IP addresses,
     phone numbers (see pipeline/pii.py)."""
+    boilerplate: Literal["", "host", "title", "author", "date", "url", "language", "source"] = ""
+    """Lines that many documents of one group share are cut out of them all; this names the group:
+    the host of the document's address, or a column of the documents. Empty: nothing is cut. Of
+    books a refrain would be lost."""
+    cut_lines: tuple[Literal["c4", "refinedweb"], ...] = ()
+    """Line rules whose lines are cut out of the documents."""
 
     def __post_init__(self) -> None:
         """Check the name, the paths and the rules."""
@@ -89,6 +95,53 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Earlier:
+    """A corpus made before: what stands in it already is left out of this one."""
+
+    name: str
+    """What matches and fates call it."""
+    data: str = ""
+    """DATA folder or URL of its sets; by default the one of this run."""
+    corpus: str = ""
+    """The corpus's name there, or the id of its fates set (of its measures set, for all its
+    documents); by default `name`."""
+    which: Literal["kept", "all"] = "kept"
+    """Which of its documents count: those that its fates kept, or all."""
+
+    def __post_init__(self) -> None:
+        """Check the name."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name must be lower case letters, digits, '-' or '_', got {self.name!r}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """A task that models are evaluated on: its examples must not stand in the training text."""
+
+    name: str
+    """What the report calls it."""
+    paths: tuple[str, ...]
+    """Paths, URLs or patterns with `*`: JSONL, JSON, CSV and TSV (also gz, zst, bz2), Parquet and
+    Arrow where `columns` are named, else plain text, an example a line."""
+    columns: tuple[str, ...] = ()
+    """Which columns of a table hold text; nested ones with dots. Each is looked for on its own,
+    and all that stand in one row are one example."""
+    header: bool = True
+    """CSV and TSV: whether the first row names the columns. If not, they are called "1", "2"."""
+
+    def __post_init__(self) -> None:
+        """Check the name and the paths."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name must be lower case letters, digits, '-' or '_', got {self.name!r}"
+            )
+        if not self.paths:
+            raise ValueError("paths is empty; name at least one file")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Measures:
     """What is measured of each document."""
 
@@ -99,7 +152,11 @@ class Measures:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Matches:
-    """Near duplicates: MinHash LSH finds candidates, exact Jaccard decides."""
+    """Near duplicates: MinHash LSH finds candidates, exact Jaccard decides.
+
+    Also what else a document may share its text with: an earlier corpus, examples of an evaluation
+    task, the other pages of its site.
+    """
 
     num_permutations: int = 256
     """Length of a signature."""
@@ -109,9 +166,35 @@ class Matches:
     """Words per shingle."""
     seed: int = 1
     """Of the permutations, as datasketch takes it."""
+    earlier: tuple[Earlier, ...] = ()
+    """Corpora made before, whose documents are left out of this one."""
+    contamination_words: int = 13
+    """Words of an evaluation example that, standing in a document one after the other, tell that
+    it contains the example."""
+    contamination_least_words: int = 8
+    """A shorter example is looked for as a whole, if it has so many words; else it is left out of
+    account, since such short texts stand everywhere, and counted."""
+    boilerplate_documents: int = 3
+    """A line in so many different documents of one group is boilerplate."""
+    boilerplate_words: int = 8
+    """Shorter lines are never cut as boilerplate."""
 
     def __post_init__(self) -> None:
-        """Check that bands divide the signature."""
+        """Check that bands divide the signature, and the ranges."""
+        names = [earlier.name for earlier in self.earlier]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two earlier corpora have one name: {', '.join(names)}")
+        if not 1 <= self.contamination_least_words <= self.contamination_words <= 64:
+            raise ValueError(
+                "contamination_least_words must be at least 1, and contamination_words at least "
+                f"that and at most 64, got {self.contamination_least_words} and "
+                f"{self.contamination_words}"
+            )
+        if self.boilerplate_documents < 2 or self.boilerplate_words < 1:
+            raise ValueError(
+                "boilerplate_documents must be at least 2 and boilerplate_words at least 1, got "
+                f"{self.boilerplate_documents} and {self.boilerplate_words}"
+            )
         if not 16 <= self.num_permutations <= 1024:
             raise ValueError(
                 f"num_permutations must be between 16 and 1024, got {self.num_permutations}"
@@ -220,6 +303,8 @@ class Recipe:
     """Names the corpus in DATA/corpora/; a model recipe may refer to it."""
     source: tuple[Source, ...]
     """The order is the priority: of duplicates, the copy in the earliest source survives."""
+    evaluation: tuple[Evaluation, ...] = ()
+    """Tasks whose examples are looked for in every document."""
     measures: Measures = field(default_factory=Measures)
     """Numbers beside the text."""
     matches: Matches = field(default_factory=Matches)
@@ -243,6 +328,9 @@ class Recipe:
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two sources are called {name!r}; give each its own name")
+        tasks = [task.name for task in self.evaluation]
+        if len(set(tasks)) < len(tasks):
+            raise ValueError(f"two evaluation tasks have one name: {', '.join(tasks)}")
 
 
 def load(path: str, *, variables: dict[str, str] | None = None) -> Recipe:

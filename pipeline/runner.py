@@ -12,18 +12,20 @@ import logging
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from corpus import storage
 from pipeline import worker
+from pipeline.crew import Crew
 
 log = logging.getLogger(__name__)
 
 LOCAL = "FnApiRunner"
 DATAFLOW = "DataflowRunner"
 _IN_MEMORY_BYTES = 64 << 20
-"""Below this much input, starting worker processes (3 to 5 s) costs more than it gains."""
+"""Below this much input, starting worker processes (2 s) costs more than it gains."""
 
 _BAD_INPUT = re.compile(f"{worker.BAD_INPUT}(.*?){worker.END}", re.DOTALL)
 
@@ -51,11 +53,18 @@ class Runner:
     """Local worker processes; None: one per core when the input is large enough, else none."""
     options: tuple[str, ...] = ()
     """Further Beam options, such as `--region=europe-west1`."""
+    crew: Crew | None = None
+    """The local worker processes; None: each pipeline starts and ends its own."""
+    is_lean: bool = False
+    """Whether Beam may be imported for this machine alone, for all that this process will do."""
 
     def __post_init__(self) -> None:
-        """Check the number of workers."""
+        """Check what can be wrong whatever the runner."""
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"--workers must be at least 1, got {self.workers}")
+        own = [option for option in self.options if option.startswith("--direct_")]
+        if own:
+            raise ValueError(f"{own[0]}: give --workers=N instead; how they run is not a choice")
 
     @property
     def is_local(self) -> bool:
@@ -104,9 +113,7 @@ class Runner:
             named = any(option.startswith("--job_name") for option in self.options)
             job = [] if named else [f"--job_name=gristmill-{label}"]
             return [f"--runner={self.name}", *job, *_NOT_STAGED, *self.options]
-        workers = self.workers
-        if workers is None:
-            workers = (os.cpu_count() or 1) if num_bytes >= _IN_MEMORY_BYTES else 1
+        workers = self._num_workers(num_bytes)
         return [f"--runner={LOCAL}", f"--direct_num_workers={workers}", *self.options]
 
     def run(self, steps: Sequence[StepSpec], *, label: str, num_bytes: int) -> None:
@@ -117,6 +124,19 @@ class Runner:
                 the job.
             NotRunError: the options ask for the job and not for its run.
         """
+        with ExitStack() as stack:
+            crew = self.crew or stack.enter_context(Crew())
+            workers = self._num_processes(num_bytes)
+            # Before anything else: they import Beam at the same time as this process.
+            crew.start(workers)
+            if self.is_lean and self.is_local:
+                with worker.lean_imports():
+                    importlib.import_module("apache_beam.runners.portability.fn_api_runner")
+            self._run(steps, label=label, num_bytes=num_bytes, crew=crew if workers else None)
+
+    def _run(
+        self, steps: Sequence[StepSpec], *, label: str, num_bytes: int, crew: Crew | None
+    ) -> None:
         quiet_beam()
         # Imported here, since a stage that is up to date needs no Beam.
         from apache_beam import Pipeline
@@ -124,7 +144,7 @@ class Runner:
         options = pipeline_options(self.arguments(num_bytes=num_bytes, label=label))
         remote = self._remote_errors()
         try:
-            pipeline = Pipeline(self._local(options), options=options)
+            pipeline = Pipeline(None if crew is None else _crewed(crew), options=options)
             build(pipeline, steps)
             result: Any = pipeline.run()
             if _only_builds(options):
@@ -142,19 +162,15 @@ class Runner:
                 ) from error
             raise
 
-    def _local(self, options: Any) -> Any:
-        """Return the runner whose workers are processes that end with this one, or None."""
-        if not self.is_local or options.get_all_options()["direct_num_workers"] == 1:
-            return None
-        from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
-        from apache_beam.transforms import environments
+    def _num_processes(self, num_bytes: int) -> int:
+        """Return how many worker processes the pipeline gets; none where it runs in this one."""
+        workers = self._num_workers(num_bytes) if self.is_local else 1
+        return workers if workers > 1 else 0
 
-        # Beam's own `--direct_running_mode=multi_processing` starts workers that outlive a killed
-        # run, and none where the interpreter's path has a blank in it.
-        processes: Any = environments.SubprocessSDKEnvironment
-        return FnApiRunner(
-            default_environment=processes.from_command_string(worker.command(os.getpid()))
-        )
+    def _num_workers(self, num_bytes: int) -> int:
+        if self.workers is not None:
+            return self.workers
+        return (os.cpu_count() or 1) if num_bytes >= _IN_MEMORY_BYTES else 1
 
     def _remote_errors(self) -> tuple[type[Exception], ...]:
         """Return what tells of a service's failure and not of a fault in our code."""
@@ -165,6 +181,12 @@ class Runner:
         from google.auth.exceptions import GoogleAuthError
 
         return (DataflowRuntimeException, GoogleAPIError, GoogleAuthError)
+
+
+def _crewed(crew: Crew) -> Any:
+    from pipeline import crew_runner
+
+    return crew_runner.runner(crew)
 
 
 class NotRunError(Exception):

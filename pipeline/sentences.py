@@ -23,24 +23,25 @@ NUMBERED = frozenset(
     {"art", "ch", "fig", "figs", "no", "nos", "nr", "op", "pp", "pt", "sec", "vol"}
 )
 
-_CLOSERS = "\"'”’»)\\]）】」』›"
+CLOSERS = "\"'”’»)]）】」』›"
 # White space behind a stop; with line breaks in it, up to the last of them and not the indent.
 _GAP = r"(?:(?:[^\S\n]*+\n)++|[^\S\n]++)"
 # Full stops of scripts that put no space behind them, and of some that do.
-_WIDE = "。！？｡．"
-_SPACED = "।॥۔؟։።፧"
-_LATIN = ".!?…"
+WIDE = "。！？｡．"
+SPACED = "।॥۔؟։።፧"
+LATIN = ".!?…"
+_CLOSER = re.escape(CLOSERS)
 _END = re.compile(
     # One leading class lets the regex engine skip over everything else in its fastest loop.
-    rf"[\n{_WIDE}{_SPACED}{_LATIN}](?:"
+    rf"[\n{WIDE}{SPACED}{LATIN}](?:"
     r"(?<=\n)(?:[^\S\n]*+\n)*+"
-    rf"|(?<=[{_WIDE}])[{_WIDE}]*+[{_CLOSERS}]*+{_GAP}?+"
-    rf"|(?<=[{_SPACED}])[{_SPACED}]*+[{_CLOSERS}]*+{_GAP}"
+    rf"|(?<=[{WIDE}])[{WIDE}]*+[{_CLOSER}]*+{_GAP}?+"
+    rf"|(?<=[{SPACED}])[{SPACED}]*+[{_CLOSER}]*+{_GAP}"
     # Group 1: more Latin stops, from the first of a run; _is_end judges what stands around them.
-    rf"|(?<=[{_LATIN}])(?<![{_LATIN}][{_LATIN}])([{_LATIN}]*+)[{_CLOSERS}]*+{_GAP})"
+    rf"|(?<=[{LATIN}])(?<![{LATIN}][{LATIN}])([{LATIN}]*+)[{_CLOSER}]*+{_GAP})"
 )
 # The longest token that is looked at before a point.
-_TOKEN_CHARS = 16
+TOKEN_CHARS = 16
 _TOKEN = re.compile(r"[^\W\d_]+(?:\.[^\W\d_]+)*\Z")
 
 
@@ -72,7 +73,7 @@ def _is_end(text: str, found: re.Match[str]) -> bool:
     at = found.start()
     if text[at : found.end(1)] != ".":
         return True
-    token = _TOKEN.search(text[max(0, at - _TOKEN_CHARS) : at])
+    token = _TOKEN.search(text[max(0, at - TOKEN_CHARS) : at])
     if token is None:
         return True
     word = token.group()

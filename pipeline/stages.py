@@ -7,6 +7,7 @@ from corpus import sets, storage
 from corpus.lock import locked
 from corpus.sets import Manifest
 from pipeline import (
+    additions,
     documents,
     fates,
     flow,
@@ -64,13 +65,14 @@ def run(
     runner.check(
         data=data,
         raw=[
-            *(path for source in recipe.source for path in source.paths),
+            *(path for named in (*recipe.source, *recipe.evaluation) for path in named.paths),
             *filter(None, [recipe.measures.language_model]),
         ],
     )
     storage.check_folder(data)
     language.check(recipe)
     # Everything that can be wrong with the input is found here, before anything is written.
+    additions.check(recipe, data=data, is_matched=upto not in ("documents", "measures"))
     files, known = plan.raw_files(plan.find(recipe.source), data=data)
     if recipe.tokenizer.path is not None:
         tokenizer.pinned(recipe.tokenizer.path)

@@ -15,7 +15,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from corpus import identity, keyed, storage
 from corpus.sets import Manifest, Receipt
 from corpus.shards import SPECIAL_TOKENS
-from pipeline import measures
+from pipeline import cuts, measures
 from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 from pipeline.recipe import Recipe
 
@@ -113,16 +113,25 @@ def _plan(
 def kept_texts(
     documents: str, fates: str, *, columns: list[str], num_rows: int = 256
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read the kept documents of a part: (subset, row) in the order of the part."""
-    subsets = measures.open_parquet(fates).read(columns=["id", "subset"])
+    """Read the kept documents of a part: (subset, row) in the order of the part.
+
+    What fates cuts out of a text is not in it; a document of which nothing is left is none.
+    """
+    decided = measures.open_parquet(fates).read(columns=["id", "subset", "cuts"])
     offset = 0
     for batch in measures.batches(documents, columns, num_rows=num_rows):
-        here = subsets.slice(offset, batch.num_rows)
+        here = decided.slice(offset, batch.num_rows)
         assert here["id"].to_pylist() == batch.column("id").to_pylist(), "fates of other documents"
         offset += batch.num_rows
-        for subset, row in zip(here["subset"].to_pylist(), batch.to_pylist(), strict=True):
-            if subset is not None:
-                yield subset, row
+        names = (here["subset"].to_pylist(), here["cuts"].to_pylist(), batch.to_pylist())
+        for subset, spans, row in zip(*names, strict=True):
+            if subset is None:
+                continue
+            if spans:
+                row["text"] = cuts.cut(row["text"], spans)
+                if not row["text"].strip():
+                    continue
+            yield subset, row
 
 
 def train(part: Part, output: Output) -> None:

@@ -6,48 +6,36 @@ written without spaces (Han, kana, Thai, Lao, Khmer, Myanmar and their relatives
 the marks on it, is a word; a dictionary would be better and a hundred times slower.
 """
 
-import functools
-import re
 import unicodedata
-from itertools import groupby
+from dataclasses import dataclass
 
-WORDS_VERSION = 1
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline import token_kernel, view_kernel
+from pipeline.codepoints import tables
+
+WORDS_VERSION = 2
 """Raise it with every change of output; word counts, exact keys and signatures depend on it."""
-
-# Blocks whose scripts put no space between words (UAX 29, line break class SA, and East Asia).
-UNSPACED_RANGES = (
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Myanmar
-    (0x1780, 0x17FF),  # Khmer
-    (0x1950, 0x19DF),  # Tai Le, New Tai Lue
-    (0x1A20, 0x1AAF),  # Tai Tham
-    (0x2E80, 0x2FDF),  # radicals
-    (0x3005, 0x3007),
-    (0x3021, 0x30FF),  # Hangzhou numerals, hiragana, katakana
-    (0x31F0, 0x31FF),
-    (0x3400, 0x4DBF),
-    (0x4E00, 0x9FFF),
-    (0xA9E0, 0xA9FF),
-    (0xAA60, 0xAADF),  # Myanmar extended, Tai Viet
-    (0xF900, 0xFAFF),
-    (0xFF66, 0xFF9F),  # half-width katakana
-    (0x1B000, 0x1B16F),
-    (0x20000, 0x3FFFF),
-)
-_JOINERS = "\u200c\u200d"
 
 
 def words(text: str) -> list[str]:
     """Cut a text into words, in order, as written; punctuation and symbols are left out."""
-    return _word().findall(text)
+    return [text[begin:end] for begin, end in _spans(text, with_symbols=False)]
 
 
 def tokens(text: str) -> list[tuple[int, int]]:
-    """Cut a text into words and single other signs, as spans of characters, in order.
+    """Cut a text into tokens, as offsets: words, and each other character that is no white space."""
+    return _spans(text, with_symbols=True)
 
-    What metrics count: a word as `words` cuts it, and each other visible character by itself.
-    """
-    return [found.span() for found in _token().finditer(text)]
+
+def _spans(text: str, *, with_symbols: bool) -> list[tuple[int, int]]:
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    kinds = tables().kinds[codes]
+    starts, ends = np.empty(len(codes), np.int64), np.empty(len(codes), np.int64)
+    num = token_kernel.cut_words(codes, kinds, len(codes), starts, ends, with_symbols)
+    return list(zip(starts[:num].tolist(), ends[:num].tolist(), strict=True))
 
 
 def normalized(text: str) -> str:
@@ -56,54 +44,60 @@ def normalized(text: str) -> str:
     NFKC and case folding; joiners and soft hyphens dropped; everything that is no letter, digit or
     mark (punctuation, symbols, white space) folded to single spaces, none at the ends.
     """
-    if text.isascii():
-        return " ".join(_ASCII_RUN.findall(text.lower()))
+    views = normalized_views(pa.array([text], pa.string()))
+    return views.text(0).tobytes().decode()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Views:
+    """The normalized views of N texts, and the words in them."""
+
+    content: NDArray[np.uint8]
+    """All views in UTF-8, one behind the other."""
+    ends: NDArray[np.int64]
+    """[N] where each ends in `content`."""
+    words: NDArray[np.uint64]
+    """Hashes of the words of all views, in order."""
+    word_ends: NDArray[np.int64]
+    """[N] where those of each view end."""
+
+    def text(self, number: int) -> memoryview:
+        """Return one view's bytes."""
+        begin = int(self.ends[number - 1]) if number else 0
+        return self.content.data[begin : int(self.ends[number])]
+
+
+def normalized_views(texts: pa.Array) -> Views:
+    """Return the normalized views of many texts (see `normalized`)."""
+    known = tables()
+    data, offsets = text_buffers(texts)
+    as_is = view_kernel.needs_neighbours(data, offsets, known.fold)
+    if as_is.any():
+        # The folding of these depends on neighbours; Python's is exact, and slower.
+        values = texts.cast(pa.binary()).to_pylist()
+        for number in np.flatnonzero(as_is).tolist():
+            values[number] = _folded(values[number].decode()).encode()
+        data, offsets = text_buffers(pa.array(values, pa.binary()))
+    content, ends, hashes, word_ends = view_kernel.views(
+        data,
+        offsets,
+        as_is,
+        known.kinds,
+        known.fold,
+        known.expansions,
+        known.expansion_ends,
+    )
+    return Views(content=content, ends=ends, words=hashes, word_ends=word_ends)
+
+
+def _folded(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
     # Folding can undo the normal form ("ΐ" folds to three characters).
-    folded = unicodedata.normalize("NFKC", folded)
-    return " ".join(_run().findall(_INVISIBLE.sub("", folded)))
+    return unicodedata.normalize("NFKC", folded)
 
 
-_ASCII_RUN = re.compile("[a-z0-9]+")
-_INVISIBLE = re.compile(f"[\xad{_JOINERS}]")
-# Letters and digits of any script. Python's \w is that and "_", but not combining marks, without
-# which the words of most Indic scripts fall to pieces.
-_ALNUM = r"[^\W_]"
-_NOT_ASCII = r"(?![\x00-\x7f])"  # spares most characters the long class of marks
-
-
-@functools.cache
-def _word() -> re.Pattern[str]:
-    unspaced = "".join(f"{chr(first)}-{chr(last)}" for first, last in UNSPACED_RANGES)
-    spaced = rf"[^\W_{unspaced}]"
-    run = f"{spaced}++(?:{_NOT_ASCII}(?:[{_marks()}{_JOINERS}]|{spaced})++)?+"
-    return re.compile(
-        f"{run}(?:['’‐‑-]{run}|(?<=[0-9])[.,][0-9]++)*+"
-        f"|{_NOT_ASCII}(?=[{unspaced}]){_ALNUM}[{_marks()}]*+"
-    )
-
-
-@functools.cache
-def _token() -> re.Pattern[str]:
-    return re.compile(rf"{_word().pattern}|\S")
-
-
-@functools.cache
-def _run() -> re.Pattern[str]:
-    return re.compile(f"(?:{_ALNUM}++|{_NOT_ASCII}[{_marks()}]++)++")
-
-
-@functools.cache
-def _marks() -> str:
-    """The inside of a regex class that holds the combining marks of this Python's Unicode."""
-    # Planes 2-13 and 15-16 hold no marks; plane 14 has the variation selectors.
-    codes = [
-        code
-        for code in (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0))
-        if unicodedata.category(chr(code)) in ("Mn", "Mc", "Me")
-    ]
-    parts: list[str] = []
-    for _, group in groupby(enumerate(codes), key=lambda pair: pair[1] - pair[0]):
-        run = [code for _, code in group]
-        parts.append(chr(run[0]) if len(run) == 1 else f"{chr(run[0])}-{chr(run[-1])}")
-    return "".join(parts)
+def text_buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Return the bytes of an Arrow array of strings, and the N + 1 offsets of its texts in them."""
+    _, where, content = texts.buffers()
+    offsets = np.frombuffer(where, dtype=np.int32, offset=4 * texts.offset, count=len(texts) + 1)
+    return np.frombuffer(content or b"", dtype=np.uint8), offsets

@@ -1,23 +1,35 @@
 """What a Beam worker is: how it says that an input is bad, and the process that it is locally.
 
-`python -m pipeline.worker PID`, started by runner.Runner, is a worker that ends when its run,
-process PID, has ended, however that ended. Beam's own workers outlive a killed run, for a minute
-when they are only starting and for ever when they are at work.
+`python -m pipeline.worker FD,FD,...`, started by crew.Crew, is as many workers as it gets sockets:
+it imports what they need once and then forks, before there is any thread or channel. A worker
+serves one Beam pipeline after another, each named by a line of its socket, and ends as soon as the
+socket does: with its run, however that ended. Beam's own workers are started anew for each
+pipeline, and outlive a killed run.
 """
 
 import io
 import itertools
+import json
+import logging
 import os
-import shlex
+import queue
+import select
 import signal
+import socket
 import sys
 import threading
 import time
-from typing import TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from typing import Any, TextIO
 
 BAD_INPUT, END = "\u27e6bad input\u27e7", "\u27e6end\u27e7"
 """Mark a message for the user inside a runner's traceback, which loses the exception's type."""
 _LOOK_SECONDS = 0.1
+_OPTIONAL = ("boto3", "google.cloud", "pandas")
+"""What Beam and pyarrow import where it is there, and have no use for on one machine: half of the
+time that their imports take, and 70 MB in each process."""
 
 
 def bad_input(message: str) -> ValueError:
@@ -28,12 +40,6 @@ def bad_input(message: str) -> ValueError:
 def is_debugging() -> bool:
     """Tell whether the tracebacks behind a bad input are wanted."""
     return bool(os.environ.get("GRISTMILL_DEBUG"))
-
-
-def command(pid: int) -> str:
-    """Return the shell command that starts a worker of process `pid`."""
-    # Without `exec` a shell would stand between the two, and be the worker's parent.
-    return f"exec {shlex.quote(sys.executable)} -m pipeline.worker {pid}"
 
 
 class Stderr(io.TextIOBase):
@@ -66,41 +72,133 @@ class Stderr(io.TextIOBase):
         self._stream.flush()
 
 
-def end_with_parent(pid: int, stderr: Stderr) -> None:
-    """End this process soon after its parent, process `pid`, has ended."""
+def has_ended(link: socket.socket) -> bool:
+    """Tell whether the run at the other end of a socket has ended."""
+    readable, _, _ = select.select([link], [], [], 0)
+    return bool(readable) and not link.recv(1, socket.MSG_PEEK)
+
+
+@contextmanager
+def _ending_with(link: socket.socket) -> Iterator[None]:
+    """End this process soon after its run, while the block runs; no thread is left behind it."""
+    done = threading.Event()
 
     def watch() -> None:
-        # Not kill(pid, 0): that finds a process which has ended and was not waited for, and one
-        # which has got the number since.
-        while os.getppid() == pid:
-            num = stderr.num_waiting()
-            time.sleep(_LOOK_SECONDS)
-            if num and os.getppid() == pid:
-                stderr.pass_on(num)
-        os._exit(1)
+        while not done.wait(_LOOK_SECONDS):
+            if has_ended(link):
+                os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
-def main() -> None:
-    """Be a worker. Beam gives the rest in environment variables."""
-    # Ctrl-C in a terminal goes to every process of the run; that of the run itself counts.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+class _Absent(MetaPathFinder):
+    """Finds that what is optional is not installed."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname in _OPTIONAL:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+
+
+@contextmanager
+def lean_imports() -> Iterator[None]:
+    """Let what is optional look as if it were not installed, while the block imports modules."""
+    absent = _Absent()
+    sys.meta_path.insert(0, absent)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(absent)
+
+
+def listen(link: socket.socket, jobs: "queue.SimpleQueue[dict[str, str]]", stderr: Stderr) -> None:
+    """Queue the pipelines that the run names, and end this process soon after the run."""
+    text = b""
+    while True:
+        num = stderr.num_waiting()
+        readable, _, _ = select.select([link], [], [], _LOOK_SECONDS)
+        if not readable:
+            stderr.pass_on(num)
+            continue
+        try:
+            more = link.recv(1 << 16)
+        except ConnectionResetError:
+            more = b""
+        if not more:
+            os._exit(1)
+        *lines, text = (text + more).split(b"\n")
+        for line in lines:
+            jobs.put(json.loads(line))
+
+
+def serve(link: socket.socket) -> None:
+    """Be the worker of one pipeline after another, until the run has ended."""
     stderr = Stderr(sys.stderr)
-    end_with_parent(int(sys.argv[1]), stderr)
+    jobs: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
+    threading.Thread(target=listen, args=(link, jobs, stderr), daemon=True).start()
     if not is_debugging():
         sys.stderr = stderr
-    from apache_beam.runners.worker import sdk_worker_main
-
+    # What Beam logs of an error it prints as well, and sends to the run.
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     try:
-        sdk_worker_main.main([])
+        while True:
+            _work(jobs.get())
+            stderr.pass_on(stderr.num_waiting())
+            link.sendall(b"\n")
     except BaseException:
         # If the run's end is what it is about, this process ends here, and says nothing.
         time.sleep(2 * _LOOK_SECONDS)
-        raise
-    finally:
         stderr.pass_on(stderr.num_waiting())
         sys.stderr = sys.__stderr__
+        raise
+
+
+def _work(environment: dict[str, str]) -> None:
+    """Work for one pipeline, which is told as Beam's containers tell it, until it has ended."""
+    from apache_beam.runners.worker import sdk_worker_main
+
+    harness: Any
+    _, harness, _ = sdk_worker_main.create_harness(environment)  # pyright: ignore[reportGeneralTypeIssues]
+    harness.run()
+
+
+def _warm() -> None:
+    """Load, or compile, what the stages over all text compute with; pages of it are shared."""
+    import numpy as np
+    import pyarrow as pa
+
+    from pipeline import lsh, metrics, minhash, words
+
+    text = pa.array(["A text of so few words."])
+    metrics.measure(text, ["en"])
+    shingles = minhash.shingle_views(words.normalized_views(text), size=2)
+    minhash.signatures(shingles, num_permutations=8, seed=1)
+    one = np.zeros(1, np.int64)
+    sets = lsh.Sets(ids=one.astype(np.uint64), starts=one, ends=one + 1, values=shingles.hashes[:1])
+    lsh.verify_pairs(one, one, sets)
+
+
+def main() -> None:
+    """Import everything, become as many workers as there are sockets, and serve."""
+    # Ctrl-C in a terminal goes to every process of the run; that of the run itself counts.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    links = [socket.socket(fileno=int(number)) for number in sys.argv[1].split(",")]
+    with _ending_with(links[0]), lean_imports():
+        from apache_beam.runners.worker import sdk_worker_main  # noqa: F401 - for the forks
+
+        from pipeline import beam_steps, stages  # noqa: F401
+
+        _warm()
+    mine = next((link for link in links[1:] if not os.fork()), links[0])
+    for link in links:
+        if link is not mine:
+            link.close()
+    serve(mine)
 
 
 if __name__ == "__main__":

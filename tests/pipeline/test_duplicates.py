@@ -5,6 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from datasketch import MinHash
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from corpus import schemas
 from pipeline import clusters as cluster_module
 from pipeline import lsh, minhash
-from pipeline.components import components
+from pipeline.components import bridges, components
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"]), max_size=30)
 
@@ -102,16 +103,137 @@ def test_a_giant_bucket_is_linear_and_named_by_its_members():
     assert again[0] == group[0] > 0
 
 
-def test_a_repeated_star_finds_every_cluster_of_a_giant_bucket():
+def sets_of(texts):
+    """texts: id -> its distinct shingles."""
+    ids = np.array(sorted(texts), np.uint64)
+    values = [np.sort(np.array(list(texts[i]), np.uint64)) for i in ids.tolist()]
+    ends = np.cumsum([len(value) for value in values], dtype=np.int64)
+    starts = np.r_[0, ends[:-1]].astype(np.int64)
+    return lsh.Sets(ids=ids, starts=starts, ends=ends, values=np.concatenate(values))
+
+
+def pairs_by_definition(texts, least=lsh.LEAST):
+    found = set()
+    for a, b in combinations(sorted(texts), 2):
+        common, union = len(texts[a] & texts[b]), len(texts[a] | texts[b])
+        if Fraction(common, union) >= least:
+            found.add((a, b, common, union))
+    return found
+
+
+def as_rows(sets, pairs):
+    a, b, common, union = pairs
+    columns = sets.ids[a].tolist(), sets.ids[b].tolist(), common.tolist(), union.tolist()
+    return list(zip(*columns, strict=True))
+
+
+def labels_at(threshold, texts, pairs):
+    """Return the clusters of all texts, by the pairs that are similar enough."""
+    near = [(a, b) for a, b, common, union in pairs if Fraction(common, union) >= threshold]
+    alone = [(i, i) for i in texts]
+    edges = np.array(near + alone, np.uint64).reshape(-1, 2)
+    nodes, labels = components(edges[:, 0], edges[:, 1])
+    return dict(zip(nodes.tolist(), labels.tolist(), strict=True))
+
+
+@st.composite
+def families(draw, least_texts=0):
+    """Texts that are changed copies of each other, in chains, so that all similarities occur."""
+    size = draw(st.integers(8, 40))
+    texts: dict[int, set[int]] = {}
+    fresh = 1000
+    for number in range(draw(st.integers(max(2, least_texts), 30))):
+        if texts and draw(st.integers(0, 5)):
+            base = sorted(texts[draw(st.integers(0, number - 1))])
+        else:
+            base, fresh = list(range(fresh, fresh + size)), fresh + size
+        num_changed = draw(st.integers(0, max(1, len(base) // 4)))
+        kept = draw(st.permutations(base))[num_changed:]
+        num_new = draw(st.integers(0, num_changed))
+        texts[number] = {*kept, *range(fresh, fresh + num_new)}
+        fresh += num_new
+    return texts
+
+
+@given(families(), st.randoms())
+def test_verified_pairs_are_those_of_the_definition(texts, rng):
+    sets = sets_of(texts)
+    every = [*combinations(sorted(texts), 2)] * 2
+    rng.shuffle(every)
+    a, b = np.array(every, np.uint64).reshape(-1, 2).T
+    found = as_rows(sets, lsh.verify(a, b, np.zeros(len(a), np.uint64), sets))
+    assert found == sorted(pairs_by_definition(texts))
+
+
+@given(families())
+def test_a_giant_bucket_has_the_clusters_of_all_its_pairs(texts):
+    sets = sets_of(texts)
+    rows = np.arange(len(texts))
+    found = as_rows(sets, lsh.verify_group(rows, sets, max_pairs=1))
+    every = pairs_by_definition(texts)
+    assert set(found) <= every
+    for percent in range(70, 91):
+        threshold = Fraction(percent, 100)
+        assert labels_at(threshold, texts, found) == labels_at(threshold, texts, every)
+
+
+@given(families(), st.data())
+def test_what_hubs_held_together_holds_when_they_are_left_out(texts, data):
+    # Up to 2 * COVER - 1, and for the clusters of hubs, whatever is left out.
+    sets = sets_of(texts)
+    found = as_rows(sets, lsh.verify_group(np.arange(len(texts)), sets, max_pairs=1))
+    out = set(data.draw(st.lists(st.sampled_from(sorted(texts)), unique=True)))
+    left = {i: texts[i] for i in texts if i not in out}
+    threshold = Fraction(data.draw(st.integers(70, 95)), 100)
+    columns = [
+        (*((a, b) if a in out else (b, a)), common, union)
+        for a, b, common, union in found
+        if (a in out) != (b in out)
+    ]
+    dead, alive, common, union = np.array(columns, np.int64).reshape(-1, 4).T
+    one, other, least = bridges(dead, alive, common, union, threshold=threshold)
+    for a, b, bound in zip(one.tolist(), other.tolist(), least.tolist(), strict=True):
+        similarity = Fraction(len(left[a] & left[b]), len(left[a] | left[b]))
+        assert similarity >= threshold
+        assert similarity >= bound - 1e-9
+    kept = [row for row in found if row[0] in left and row[1] in left]
+    bridged = [(*sorted(pair), 1, 1) for pair in zip(one.tolist(), other.tolist(), strict=True)]
+    labels = labels_at(threshold, left, kept + bridged)
+    for a, b, common, union in found:
+        # Two that one hub covers: the star is as good as all its pairs.
+        for c, d, more, whole in found:
+            ends = {a, b} ^ {c, d}
+            covered = min(Fraction(common, union), Fraction(more, whole)) >= lsh.COVER
+            if len(ends) == 2 and covered and ends <= set(left) and threshold <= Fraction(8, 10):
+                one_end, other_end = ends
+                assert labels[one_end] == labels[other_end]
+
+
+def test_two_that_hubs_do_not_bring_together_are_compared():
+    # 0 and 1 are hubs, each with a near copy; the copies are similar, the hubs are not.
+    base = set(range(1000))
+    texts = {
+        0: base | set(range(2000, 2170)),
+        1: base | set(range(3000, 3170)),
+        2: base | set(range(2000, 2080)),
+        3: base | set(range(3000, 3080)),
+    }
+    wanted = pairs_by_definition(texts, least=Fraction(85, 100))
+    assert (2, 3) in {row[:2] for row in wanted}
+    assert (0, 1) not in {row[:2] for row in wanted}
+    sets = sets_of(texts)
+    found = as_rows(sets, lsh.verify_group(np.arange(4), sets, max_pairs=1))
+    assert wanted <= set(found)
+
+
+def test_a_giant_bucket_of_copies_takes_one_round_for_each_cluster():
     rng = np.random.default_rng(1)
-    texts = [np.sort(rng.integers(0, 2**62, 50).astype(np.uint64)) for _ in range(4)]
-    shingles = {number: texts[number % 4] for number in range(200)}
-    found = lsh.verify_group(list(shingles), shingles)
-    _, labels = components(
-        np.array([a for a, *_ in found], np.uint64), np.array([b for _, b, *_ in found], np.uint64)
-    )
-    assert set(labels.tolist()) == {0, 1, 2, 3}
-    assert len(found) == 196
+    kinds = [set(rng.integers(0, 2**62, 50).tolist()) for _ in range(4)]
+    texts = {number: kinds[number % 4] for number in range(1000)}
+    sets = sets_of(texts)
+    found = as_rows(sets, lsh.verify_group(np.arange(1000), sets))
+    assert set(labels_at(Fraction(9, 10), texts, found).values()) == {0, 1, 2, 3}
+    assert len(found) == 996
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=60), st.randoms())
@@ -141,10 +263,9 @@ def test_components_of_a_long_path_take_few_rounds():
     assert (labels == 0).all()
 
 
-def members(graph, rows):
+def members(rows):
     """rows: (id, passes, priority, exact), any order."""
     rows = sorted(rows)
-    assert [row[0] for row in rows] == graph.ids.tolist()
     return cluster_module.Members(
         passes=np.array([row[1] for row in rows], np.bool_),
         priority=np.array([row[2] for row in rows], np.int64),
@@ -164,7 +285,7 @@ def matches(rows):
 
 def clusters(rows, pairs, near="0.8"):
     graph = cluster_module.graph(matches(pairs))
-    found = cluster_module.cluster(graph, members(graph, rows), near_duplicate=Fraction(near))
+    found = cluster_module.cluster(graph, members(rows), near_duplicate=Fraction(near))
     return {row["id"]: row for row in found.to_table().to_pylist()}
 
 
@@ -188,11 +309,22 @@ def test_the_survivor_of_equal_documents_is_as_near_to_them_as_they_to_it():
 def test_a_document_that_fails_a_rule_takes_nobody_with_it():
     found = clusters(
         [(1, True, 0, 1), (2, False, 0, 2), (3, True, 0, 3)],
-        [(1, 2, "near", 9, 10), (2, 3, "near", 9, 10)],
+        [(1, 2, "near", 89, 100), (2, 3, "near", 89, 100)],
     )
     assert found[1]["survivor"] == 1
     assert found[3]["survivor"] == 3
     assert {row["root"] for row in found.values()} == {1}  # yet held out together
+
+
+def test_a_hub_that_fails_a_rule_leaves_its_cluster_together():
+    # 2 and 3 were not compared, since both are so near to 1; 4 is not near enough to tell.
+    found = clusters(
+        [(1, False, 0, 1), (2, True, 0, 2), (3, True, 0, 3), (4, True, 0, 4)],
+        [(1, 2, "near", 95, 100), (1, 3, "near", 90, 100), (1, 4, "near", 85, 100)],
+    )
+    assert found[2]["survivor"] == found[3]["survivor"] == 2
+    assert found[3]["jaccard"] == pytest.approx(0.85)  # at least
+    assert found[4]["survivor"] == 4
 
 
 def test_a_copy_of_a_failing_original_keeps_its_neighbours():

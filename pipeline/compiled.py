@@ -1,0 +1,52 @@
+"""Functions compiled by numba, kept on disk, and never older than their sources.
+
+numba keeps machine code beside a file and looks at that file's date alone; a kernel that calls one
+of another file would outlive its change. So the folder is named by the content of all kernels. It
+lies in the package's __pycache__, in the user's cache, or, where neither can be written, in a
+temporary folder; NUMBA_CACHE_DIR goes first.
+"""
+
+import functools
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function at its first call; it runs without the interpreter's lock.
+
+    Integers wrap around and nothing is checked: an index out of range is a fault of ours.
+    """
+    before = numba.config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
+    # numba takes the folder from here while it decorates.
+    numba.config.CACHE_DIR = _folder()  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    finally:
+        numba.config.CACHE_DIR = before  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@functools.cache
+def _folder() -> str:
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    # What kernels hold as constants counts too.
+    others = ("codepoints", "compiled", "metric_table", "pii", "sentences")
+    for path in (*sorted(here.glob("*_kernel.py")), *(here / f"{name}.py" for name in others)):
+        digest.update(path.read_bytes())
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    for parent in (*([named] if named else []), here / "__pycache__", Path(home) / "gristmill"):
+        folder = Path(parent) / f"kernels-{digest.hexdigest()[:12]}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return str(folder)
+        except OSError:
+            continue
+    return tempfile.mkdtemp(prefix="gristmill-kernels-")

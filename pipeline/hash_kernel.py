@@ -1,0 +1,97 @@
+"""64-bit hashes of runs of code points, and hash tables that live in borrowed arrays.
+
+All arithmetic is of unsigned 64-bit integers and wraps around, so every machine agrees. Two
+different texts share a hash with a chance of 2**-64; nothing is compared beyond it.
+"""
+
+import numpy as np
+
+from pipeline.compiled import kernel
+
+BASE = np.uint64(0x5851F42D4C957F2D)
+"""Odd, and of the longest period modulo 2**64."""
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_MUL1 = np.uint64(0xBF58476D1CE4E5B9)
+_MUL2 = np.uint64(0x94D049BB133111EB)
+_S27, _S29, _S30, _S31, _S32 = (np.uint64(shift) for shift in (27, 29, 30, 31, 32))
+_LAST = np.uint64(1 << 63)
+
+
+@kernel
+def mix(value):
+    """The finalizer of splitmix64 (Steele, Lea, Flood 2014)."""
+    value = (value ^ (value >> _S30)) * _MUL1
+    value = (value ^ (value >> _S27)) * _MUL2
+    return value ^ (value >> _S31)
+
+
+@kernel
+def extend(state, code):
+    """Take one more code point into the hash of a token; begin with 0, end with `mix`.
+
+    A polynomial, so that hashes of tokens give the hash of what they spell together: that of left
+    and right is left * BASE**(length of right) + right.
+    """
+    return state * BASE + np.uint64(code + np.uint32(1))
+
+
+@kernel
+def join(left, right):
+    """Hash a sequence one element longer: of its beginning's hash and its last element's."""
+    return mix(left * _STEP + right)
+
+
+@kernel
+def hash_codes(codes):
+    """Hash a run of code points, two at a time (not as `extend` would)."""
+    state = _STEP
+    for at in range(0, len(codes) - 1, 2):
+        two = np.uint64(codes[at]) | np.uint64(codes[at + 1]) << _S32
+        state = (state ^ two) * BASE
+        state ^= state >> _S29
+    if len(codes) & 1:
+        state ^= np.uint64(codes[len(codes) - 1]) | _LAST
+    return mix(state)
+
+
+@kernel
+def token_hash(codes):
+    """Hash the code points of a token as `token_kernel.count_tokens` does."""
+    state = np.uint64(0)
+    for code in codes:
+        state = extend(state, code)
+    return mix(state)
+
+
+@kernel
+def slot_of(table, mask, epoch, key):
+    """Find a key's slot by open addressing, or take a free one for it.
+
+    Args:
+        table: uint64 [>= mask + 1, 4]; a slot has the key, the epoch in which it was taken (in any
+            other it is free, so a new epoch empties the table at no cost) and room for two
+            numbers of the caller's.
+        mask: a power of two less one; at most half of the slots may be taken.
+        epoch: uint64, of this use of the table; grows.
+        key: a mixed hash.
+
+    Returns:
+        The slot, and whether the key is new there.
+    """
+    slot = np.int64(key & np.uint64(mask))
+    while table[slot, 1] == epoch:
+        if table[slot, 0] == key:
+            return slot, False
+        slot = (slot + 1) & mask
+    table[slot, 1] = epoch
+    table[slot, 0] = key
+    return slot, True
+
+
+@kernel
+def mask_for(num):
+    """Return the mask of a table that holds `num` keys."""
+    size = 16
+    while size < 2 * num:
+        size *= 2
+    return size - 1

@@ -1,0 +1,129 @@
+"""The number of sentences, by the rule of sentences.py, without cutting the text."""
+
+import numpy as np
+
+from pipeline import sentences
+from pipeline.codepoints import (
+    CLOSER,
+    DIGIT,
+    LOWER,
+    NUMERAL,
+    SPACE,
+    SPACED,
+    STOP_LATIN,
+    STOP_SPACED,
+    STOP_WIDE,
+    UNSPACED,
+    UPPER,
+)
+from pipeline.compiled import kernel
+
+_LETTER = SPACED | UNSPACED  # and no DIGIT: [^\W\d_]
+_NEWLINE, _POINT = np.uint32(0x0A), np.uint32(0x2E)
+_ANY_STOP = STOP_LATIN | STOP_SPACED | STOP_WIDE
+_TOKEN_CHARS = sentences.TOKEN_CHARS
+# Words of at most seven ASCII letters, as numbers of eight bits a letter.
+_PACKED_CHARS = 7
+
+
+def _packed(words: frozenset[str]) -> np.ndarray:
+    assert all(word.isascii() and len(word) <= _PACKED_CHARS for word in words)
+    return np.sort(np.array([int.from_bytes(word.encode(), "big") for word in words], np.uint64))
+
+
+_ABBREVIATIONS = _packed(sentences.ABBREVIATIONS)
+_NUMBERED = _packed(sentences.NUMBERED)
+
+
+@kernel
+def count_sentences(codes, kinds, begin, end):
+    """Return len(sentences.sentence_ends(text)) of the text [begin, end)."""
+    found = 0
+    at = begin
+    last = begin  # the end of the last sentence
+    while at < end:
+        kind = kinds[at]
+        if codes[at] == _NEWLINE:
+            at = _after_gap(codes, kinds, at, end)
+            found += 1
+            last = at
+            continue
+        if not kind & _ANY_STOP:
+            at += 1
+            continue
+        bit = STOP_WIDE if kind & STOP_WIDE else STOP_SPACED if kind & STOP_SPACED else STOP_LATIN
+        stop_end = at + 1
+        while stop_end < end and kinds[stop_end] & bit:
+            stop_end += 1
+        gap = stop_end
+        while gap < end and kinds[gap] & CLOSER:
+            gap += 1
+        after = _after_gap(codes, kinds, gap, end)
+        if after == gap and bit != STOP_WIDE:
+            at = stop_end  # no white space behind it: no later stop of this run has it either
+            continue
+        if bit != STOP_LATIN or _is_end(codes, kinds, begin, end, at, stop_end, gap, after):
+            found += 1
+            last = after
+        at = after
+    return found + (last < end)
+
+
+@kernel
+def _after_gap(codes, kinds, at, end):
+    """Behind white space; where there are line feeds in it, behind the last of them."""
+    after_newline = -1
+    while at < end and kinds[at] & SPACE:
+        at += 1
+        if codes[at - 1] == _NEWLINE:
+            after_newline = at
+    return after_newline if after_newline >= 0 else at
+
+
+@kernel
+def _is_end(codes, kinds, begin, end, at, stop_end, gap, after):
+    """Judge a Latin stop: is it the end of a sentence or of an abbreviation?"""
+    if codes[after - 1] == _NEWLINE:
+        return True
+    following = kinds[after] if after < end else np.uint32(0)
+    if following & LOWER:
+        return False
+    if stop_end - at != 1 or codes[at] != _POINT:
+        return True
+    first = at
+    least = max(begin, at - _TOKEN_CHARS)
+    has_point = False
+    while True:
+        while first > least and kinds[first - 1] & _LETTER and not kinds[first - 1] & DIGIT:
+            first -= 1
+        inside = first - 1 > least and first < at and codes[first - 1] == _POINT
+        if not (inside and kinds[first - 2] & _LETTER and not kinds[first - 2] & DIGIT):
+            break
+        first -= 1
+        has_point = True
+    length = at - first
+    if length == 0:
+        return True
+    if length == 1:
+        return codes[first] == 0x49 or not kinds[first] & UPPER
+    if has_point:
+        return False
+    if length > _PACKED_CHARS:
+        return True
+    packed = np.uint64(0)
+    for place in range(first, at):
+        code = codes[place]
+        if code >= 0x80:
+            return True
+        if 0x41 <= code <= 0x5A:
+            code += np.uint32(32)
+        packed = packed << np.uint64(8) | np.uint64(code)
+    if following & NUMERAL and _holds(_NUMBERED, packed):
+        return False
+    return not _holds(_ABBREVIATIONS, packed)
+
+
+@kernel
+def _holds(words, packed):
+    at = np.searchsorted(words, packed)
+    return at < len(words) and words[at] == packed
