@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus import sets
-from pipeline import conservation, fates, flow, recipe, terms, verdicts, what_if
+from pipeline import conservation, fates, flow, recipe, report, terms, verdicts, what_if
 from pipeline.ledger import Ledger, open_ledger
 
 
@@ -133,6 +133,27 @@ def test_the_tables_add_up_and_nothing_is_written(world):
     assert gained_news > 0
     assert "no tokenizer yet" in text
     assert "also: " in text
+
+
+def test_a_rule_that_was_not_measured_drops_nobody_and_the_report_says_so(world):
+    own, ledger, _ = world
+    rows, counts = run_stage(own, ledger)
+    num = 0
+    for part in ledger.manifest("measures").parts:
+        table = pq.read_table(f"{ledger.url('measures')}/{part.file()}")
+        for row in table.select(["id", "source", "num_stop_words"]).to_pylist():
+            if row["num_stop_words"] == -1:
+                num += row["source"] == "wiki"  # the rules of "news" have no min_stop_words
+                assert rows[row["id"]][1] != "min_stop_words"
+    assert num > 0
+    assert "min_stop_words" in {rule for _, rule, _ in rows.values()}
+    manifest = sets.Manifest(stage="fates", id="", identity={}, counts=counts, parts=(), facts={})
+    text = report.fates_table(manifest)
+    assert f"wiki: min_stop_words skipped for {num:,} documents in en: no list" in text
+    assert "news: " not in text
+    assert text.count("sum of these = in") == 2
+    counts["num_bytes news in"] += 1
+    assert "IS NOT in" in report.fates_table(manifest)
 
 
 def test_a_change_that_changes_nothing_moves_nobody(world):
