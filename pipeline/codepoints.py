@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import metric_table, sentences
+from pipeline import metric_table, sentences, token_rule
 
 # Bits of Tables.kinds.
 SPACED = np.uint32(1 << 0)
@@ -50,6 +50,12 @@ TERMINAL = np.uint32(1 << 18)
 TRIGGER = np.uint32(1 << 19)
 """In every phrase that C4 looks for, and rare."""
 TRIGGERS = "vVkKmM{["
+SMALL = np.uint32(1 << 20)
+"""Lower case letter (Ll); this one and the next four as in token_rule.py."""
+CAPITAL = np.uint32(1 << 21)
+CASELESS = np.uint32(1 << 22)
+SIGN = np.uint32(1 << 23)
+SYMBOL = np.uint32(1 << 24)
 
 NUM_CODES = 0x110000
 # Fold of a code point that depends on its neighbours, or is too long: left to Python.
@@ -57,26 +63,6 @@ UNSAFE = np.uint32(0xFFFFFFFF)
 # Fold of a code point to anything but one: the rest of its bits number an entry of `expansions`.
 EXPANDED = np.uint32(0x80000000)
 
-# Blocks whose scripts put no space between words (UAX 29, line break class SA, and East Asia).
-UNSPACED_RANGES = (
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Myanmar
-    (0x1780, 0x17FF),  # Khmer
-    (0x1950, 0x19DF),  # Tai Le, New Tai Lue
-    (0x1A20, 0x1AAF),  # Tai Tham
-    (0x2E80, 0x2FDF),  # radicals
-    (0x3005, 0x3007),
-    (0x3021, 0x30FF),  # Hangzhou numerals, hiragana, katakana
-    (0x31F0, 0x31FF),
-    (0x3400, 0x4DBF),
-    (0x4E00, 0x9FFF),
-    (0xA9E0, 0xA9FF),
-    (0xAA60, 0xAADF),  # Myanmar extended, Tai Viet
-    (0xF900, 0xFAFF),
-    (0xFF66, 0xFF9F),  # half-width katakana
-    (0x1B000, 0x1B16F),
-    (0x20000, 0x3FFFF),
-)
 JOINERS = "\u200c\u200d"
 INVISIBLE = "\xad" + JOINERS
 """Dropped from the normalized view."""
@@ -142,8 +128,8 @@ def _kinds() -> NDArray[np.uint32]:
     for first, last in _PLAIN_LETTERS:
         letters = map(str.isalpha, map(chr, range(first, last + 1)))
         is_letter = np.fromiter(letters, dtype=np.bool_, count=last + 1 - first)
-        kinds[first : last + 1][is_letter] = SPACED | ALPHA
-    for first, last in UNSPACED_RANGES:
+        kinds[first : last + 1][is_letter] = SPACED | ALPHA | CASELESS
+    for first, last in token_rule.UNSPACED_RANGES:
         letters = np.flatnonzero(kinds[first : last + 1] & SPACED) + first
         kinds[letters] ^= SPACED | UNSPACED
     categories = [unicodedata.category(char) for char in chars]
@@ -153,6 +139,15 @@ def _kinds() -> NDArray[np.uint32]:
     add(NUMERAL, map(str.isdigit, chars))
     add(UPPER, map(str.isupper, chars))
     add(LOWER, map(str.islower, chars))
+    classes = [token_rule.kind(char) for char in chars]
+    for bit, which in (
+        (SMALL, token_rule.LOWER),
+        (CAPITAL, token_rule.UPPER),
+        (CASELESS, token_rule.CASELESS),
+        (SIGN, token_rule.SIGN),
+        (SYMBOL, token_rule.SYMBOL),
+    ):
+        add(bit, (found == which for found in classes))
     for bit, signs in (
         (JOINER, JOINERS),
         (BREAK, "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"),

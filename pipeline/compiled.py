@@ -36,7 +36,7 @@ def _folder() -> str:
     here = Path(__file__).parent
     digest = hashlib.sha256()
     # What kernels hold as constants counts too.
-    others = ("codepoints", "compiled", "metric_table", "pii", "sentences")
+    others = ("codepoints", "compiled", "metric_table", "pii", "sentences", "token_rule")
     for path in (*sorted(here.glob("*_kernel.py")), *(here / f"{name}.py" for name in others)):
         digest.update(path.read_bytes())
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()

@@ -95,3 +95,9 @@ def mask_for(num):
     while size < 2 * num:
         size *= 2
     return size - 1
+
+
+@kernel
+def large_enough(table, mask):
+    """Return the table, or a larger one if the mask asks for it."""
+    return table if mask < len(table) else np.zeros((mask + 1, table.shape[1]), np.uint64)

@@ -3,8 +3,9 @@
     score    what share the model gives its answer, in ten-thousandths, rounded down. CLD2: of the
              text's bytes, in whole percent. fastText: of the probability; float32 arithmetic, so it
              may differ in the last digit between CPU architectures.
-    "und"    the model cannot tell; the score is 0
-    "zxx"    the text has fewer than MIN_LETTERS letters, and no model was asked
+    "und"    too little text: fewer than MIN_LETTERS letters, so that no model was asked, or CLD2
+             has no answer for so short a text; such a document is not dropped for its language
+    "mis"    enough text, and in none of the model's languages, as far as it can tell; score 0
 
 Of a text longer than NUM_PIECES * PIECE_CHARS characters, that many pieces are looked at, at equal
 distances from its first character to its last. tests/bench/test_language.py measures all this.
@@ -21,7 +22,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.language_codes import are_related, normalized
-from pipeline.language_models import SCORE_ONE, UNKNOWN, Model, digest, load
+from pipeline.language_models import SCORE_ONE, UNDETERMINED, UNKNOWN, Model, digest, load
 from pipeline.recipe import Recipe, Source
 
 LANGUAGE_VERSION = 1
@@ -29,12 +30,11 @@ LANGUAGE_VERSION = 1
 NUM_PIECES = 16
 PIECE_CHARS = 128
 MIN_LETTERS = 20
-TOO_SHORT = "zxx"
 PASSES, OTHER_LANGUAGE, LOW_SCORE = 0, 1, 2
 """Verdicts; the names of their rules are RULES[verdict]."""
 RULES = ("", "language", "min_language_score")
 FIELDS = (
-    pa.field("language", pa.string(), nullable=False),  # detected: normalized, "und" or "zxx"
+    pa.field("language", pa.string(), nullable=False),  # detected: normalized, "und" or "mis"
     pa.field("language_score", pa.int64(), nullable=False),  # ten-thousandths
     pa.field("declared", pa.string(), nullable=False),  # normalized; empty: not checked
 )
@@ -113,7 +113,7 @@ def section(path: str) -> dict[str, Any]:
 
 
 def identify(texts: Sequence[str], model: Model) -> tuple[list[str], NDArray[np.int64]]:
-    """Return for each text its language (normalized, UNKNOWN or TOO_SHORT) and the score [N]."""
+    """Return for each text its language (normalized, UNDETERMINED or UNKNOWN) and the score [N]."""
     codes: list[str] = []
     scores = np.zeros(len(texts), dtype=np.int64)
     for n, text in enumerate(texts):
@@ -121,7 +121,7 @@ def identify(texts: Sequence[str], model: Model) -> tuple[list[str], NDArray[np.
         if _ENOUGH_LETTERS.match(looked_at):
             code, scores[n] = model.answer(looked_at)
         else:
-            code = TOO_SHORT
+            code = UNDETERMINED
         codes.append(code)
     return codes, scores
 
@@ -162,7 +162,7 @@ def verdicts(
 
     Args:
         declared: normalized codes; "" is not checked.
-        detected: as `identify` returns them; TOO_SHORT is not checked.
+        detected: as `identify` returns them; UNDETERMINED is not checked.
         scores: of detection, in ten-thousandths.
         threshold: least share, exact.
 
@@ -174,7 +174,7 @@ def verdicts(
     right, right_codes = _encoded(detected)
     if not len(left):
         return np.zeros(0, dtype=np.int8)
-    unchecked = np.array([[not a or b == TOO_SHORT for b in right_codes] for a in left_codes])
+    unchecked = np.array([[not a or b == UNDETERMINED for b in right_codes] for a in left_codes])
     other = np.array(
         [[b != UNKNOWN and not are_related(a, b) for b in right_codes] for a in left_codes]
     )

@@ -22,8 +22,10 @@ import pycld2
 from corpus import identity, storage
 from pipeline.language_codes import normalized
 
-UNKNOWN = "und"
-"""The model cannot tell; the score is 0."""
+UNDETERMINED = "und"
+"""There is too little text to tell its language; the score is 0."""
+UNKNOWN = "mis"
+"""Enough text, and in none of the model's languages (ISO 639-2: uncoded); the score is 0."""
 SCORE_ONE = 10_000
 """The score of certainty."""
 
@@ -39,7 +41,7 @@ class Model:
     min_score: Fraction
     """Below this share its answer is not taken for an answer; each model's own published value."""
     answer: Callable[[str], tuple[str, int]]
-    """Text -> normalized code or UNKNOWN, score."""
+    """Text -> normalized code, UNDETERMINED or UNKNOWN, and score."""
 
 
 @functools.cache
@@ -75,23 +77,25 @@ _INVALID = re.compile(
     )
     + "]"
 )
-_CLD2_SHORT_BYTES = 256  # CLD2's kShortTextThresh; its default gives up on much of what is shorter
+# CLD2's kShortTextThresh: no answer says little of so short a text. CLD2's flag to answer all the
+# same (bestEffort) is not used: four times as many strings in languages that it does not know are
+# then taken for one that it does.
+_CLD2_SHORT_BYTES = 256
 # CLD2's kGoodFirstReliableMinPercent: below it, CLD2 calls its own answer unreliable.
 _CLD2_MIN_SCORE = Fraction(51, 100)
 
 
 def _cld2() -> Model:
     def answer(text: str) -> tuple[str, int]:
-        utf8 = text.encode()
-        is_short = len(utf8) < _CLD2_SHORT_BYTES
         try:
-            found = pycld2.detect(utf8, isPlainText=True, bestEffort=is_short)
+            found = pycld2.detect(text.encode(), isPlainText=True)
         except pycld2.error:
-            utf8 = _INVALID.sub(" ", text).encode()
-            found = pycld2.detect(utf8, isPlainText=True, bestEffort=is_short)
-        _, code, percent, _ = found[2][0]
-        code = _cld2_code(code)
-        return code, percent * SCORE_ONE // 100 if code != UNKNOWN else 0
+            found = pycld2.detect(_INVALID.sub(" ", text).encode(), isPlainText=True)
+        _, name, percent, _ = found[2][0]
+        code = _cld2_code(name)
+        if code == UNKNOWN:
+            return (UNDETERMINED if len(text.encode()) < _CLD2_SHORT_BYTES else UNKNOWN), 0
+        return code, percent * SCORE_ONE // 100
 
     known = dict(pycld2.LANGUAGES)
     codes = {_cld2_code(known[name]) for name in pycld2.DETECTED_LANGUAGES if name in known}

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.codepoints import SPACE, TERMINAL
 from pipeline.compiled import kernel
-from pipeline.hash_kernel import hash_codes, slot_of
+from pipeline.hash_kernel import hash_codes, large_enough, mask_for, slot_of
 from pipeline.metric_table import LONG_LINE_CHARS, SHORT_LINE_CHARS
 
 LINE_NAMES = (
@@ -27,7 +27,7 @@ _NEWLINE = np.uint32(0x0A)
 
 
 @kernel
-def count_lines(codes, kinds, num, breaks, num_breaks, table, mask, epoch, out):
+def count_lines(codes, kinds, num, breaks, num_breaks, table, epoch, out):
     """Count lines (LINE_NAMES).
 
     Args:
@@ -37,10 +37,11 @@ def count_lines(codes, kinds, num, breaks, num_breaks, table, mask, epoch, out):
         breaks: where the line boundaries of any kind stand, and `num` behind them.
         num_breaks: how many there are, without the last.
         table: see `hash_kernel.slot_of`.
-        mask: of the table, for as many keys as there are lines.
         epoch: of the table.
         out: receives the counts.
     """
+    mask = mask_for(num_breaks + 1)
+    table = large_enough(table, mask)
     num_pieces = num_copies = copy_chars = 0
     num_text = num_terminal = num_short = text_copy_chars = num_long = 0
     begin = 0
@@ -81,13 +82,15 @@ def count_lines(codes, kinds, num, breaks, num_breaks, table, mask, epoch, out):
 
 
 @kernel
-def count_paragraphs(codes, kinds, num, breaks, num_breaks, table, mask, epoch, out):
+def count_paragraphs(codes, kinds, num, breaks, num_breaks, table, epoch, out):
     """Count paragraphs (PARAGRAPH_NAMES), as `count_lines` does lines."""
     begin, stop = 0, num
     while begin < stop and kinds[begin] & SPACE:
         begin += 1
     while stop > begin and kinds[stop - 1] & SPACE:
         stop -= 1
+    mask = mask_for(num_breaks + 1)
+    table = large_enough(table, mask)
     num_paragraphs = num_copies = copy_chars = 0
     for number in range(num_breaks + 1):
         end = min(breaks[number], stop)

@@ -3,13 +3,11 @@
 import numpy as np
 
 from pipeline.compiled import kernel
-from pipeline.hash_kernel import mask_for
 from pipeline.line_kernel import LINE_NAMES, PARAGRAPH_NAMES, count_lines, count_paragraphs
 from pipeline.page_kernel import PAGE_NAMES, count_page
 from pipeline.refinedweb_kernel import REFINEDWEB_NAMES, count_refinedweb
 from pipeline.repetition_kernel import (
     NUM_COPY_SIZES,
-    NUM_KEYS,
     NUM_TOP_SIZES,
     REPETITION_NAMES,
     count_copies,
@@ -21,9 +19,9 @@ from pipeline.token_kernel import (
     TOKEN_NAMES,
     count_characters,
     count_tokens,
-    cut_words,
     decode,
 )
+from pipeline.token_rule_kernel import cut_tokens
 
 NAMES = (
     *CHARACTER_NAMES,
@@ -63,55 +61,79 @@ def measure(data, offsets, table, stops, stop_ends, lists, out):
     longest = 0
     for text in range(len(offsets) - 1):
         longest = max(longest, np.int64(offsets[text + 1]) - np.int64(offsets[text]))
-    room = _room(longest, len(stops))
+    room = _room(longest)
     codes, kinds, starts, ends = room[:4]
+    token_room = _token_room(_FEW_TOKENS)
+    stop_stamps = np.zeros(len(stops), np.int64)
     for text in range(len(offsets) - 1):
         begin, end = np.int64(offsets[text]), np.int64(offsets[text + 1])
         num = decode(data, begin, end, table, codes, kinds)
-        num_tokens = cut_words(codes, kinds, num, starts, ends, True)
+        num_tokens = cut_tokens(codes, kinds, num, starts, ends)
+        if num_tokens > len(token_room[0]):
+            token_room = _token_room(2 * num_tokens)
         first = last = 0
         if lists[text] >= 0:
             first = stop_ends[lists[text] - 1] if lists[text] > 0 else 0
             last = stop_ends[lists[text]]
-        _measure_one(room, num, end - begin, num_tokens, stops[first:last], text, out[text])
+        _measure_one(
+            room,
+            token_room,
+            num,
+            end - begin,
+            num_tokens,
+            stops[first:last],
+            stop_stamps[first:last],
+            text,
+            out[text],
+        )
 
 
 @kernel
 def measure_cut(data, table, starts, ends, stops, out):
-    """Measure one text with given tokens; `starts` and `ends` are int64, of characters."""
-    room = _room(max(len(data), len(starts)), len(stops))
+    """Measure one text with given tokens; `starts` and `ends` are of characters."""
+    room = _room(max(len(data), len(starts)))
     num = decode(data, 0, len(data), table, room[0], room[1])
     room[2][: len(starts)] = starts
     room[3][: len(ends)] = ends
-    _measure_one(room, num, len(data), len(starts), stops, 0, out)
+    stop_stamps = np.zeros(len(stops), np.int64)
+    token_room = _token_room(len(starts))
+    _measure_one(room, token_room, num, len(data), len(starts), stops, stop_stamps, 0, out)
 
 
 @kernel
-def _room(longest, num_stops):
+def _room(longest):
     """Return scratch arrays for texts of at most so many bytes."""
     return (
         np.empty(longest + 1, np.uint32),  # codes
         np.empty(longest + 1, np.uint32),  # kinds
-        np.empty(longest + 1, np.int64),  # starts
-        np.empty(longest + 1, np.int64),  # ends
-        np.empty(longest + 1, np.int64),  # breaks
-        np.empty(longest + 1, np.uint64),  # tokens spelled
-        np.empty(longest + 1, np.uint64),  # powers
-        np.empty(longest + 1, np.uint64),  # hashes of tokens
-        np.empty((NUM_COPY_SIZES, longest + 1), np.uint64),  # hashes of n-grams
-        np.empty(longest + 1, np.int64),  # candidates
+        np.empty(longest + 1, np.int32),  # starts
+        np.empty(longest + 1, np.int32),  # ends
+        np.empty(longest + 1, np.int32),  # breaks
         np.empty(longest + 1, np.uint32),  # codes of a line
         np.empty(longest + 1, np.uint32),  # kinds of a line
-        np.zeros((mask_for(longest + 1) + 1, 4), np.uint64),  # table
-        np.empty(16 * (NUM_KEYS * longest + 8), np.uint8),  # seen
-        np.zeros(num_stops, np.int64),  # when stop words were seen
+        np.zeros((_FEW_KEYS, 4), np.uint64),  # hash table
+        np.empty(_FEW_SEEN, np.uint8),  # sieve
     )
 
 
 @kernel
-def _measure_one(room, num, num_bytes, num_tokens, stops, number, out):
-    codes, kinds, starts, ends, breaks, spelled, powers, hashes = room[:8]
-    grams, candidates, line_codes, line_kinds, table, seen, stop_stamps = room[8:]
+def _token_room(num):
+    """Return scratch arrays for texts of at most so many tokens."""
+    return (
+        np.empty(num + 1, np.uint64),  # spelled
+        np.empty(num + 1, np.uint64),  # powers
+        np.empty(num + 1, np.uint64),  # hashes
+        np.empty((NUM_COPY_SIZES, num + 1), np.uint64),  # hashes of n-grams
+        np.empty(num + 1, np.int32),  # candidates
+    )
+
+
+@kernel
+def _measure_one(
+    room, token_room, num, num_bytes, num_tokens, stops, stop_stamps, number, out
+):
+    codes, kinds, starts, ends, breaks, line_codes, line_kinds, table, seen = room
+    spelled, powers, hashes, grams, candidates = token_room
     num_breaks = count_characters(codes, kinds, num, num_bytes, breaks, out[:_TOKENS])
     count_tokens(
         codes,
@@ -128,16 +150,14 @@ def _measure_one(room, num, num_bytes, num_tokens, stops, number, out):
         out[_TOKENS:_LINES],
     )
     epoch = np.uint64(number * _EPOCHS + 1)
-    mask = mask_for(num_breaks + 1)
     lines = out[_LINES:_PARAGRAPHS]
-    count_lines(codes, kinds, num, breaks, num_breaks, table, mask, epoch, lines)
-    paragraphs = out[_PARAGRAPHS:_TOP]
+    count_lines(codes, kinds, num, breaks, num_breaks, table, epoch, lines)
     epoch += np.uint64(1)
-    count_paragraphs(codes, kinds, num, breaks, num_breaks, table, mask, epoch, paragraphs)
+    paragraphs = out[_PARAGRAPHS:_TOP]
+    count_paragraphs(codes, kinds, num, breaks, num_breaks, table, epoch, paragraphs)
     epoch += np.uint64(1)
     count_top(starts, ends, hashes, num_tokens, table, seen, epoch, grams, out[_TOP:_COPIES])
     epoch += np.uint64(2 * NUM_TOP_SIZES)
-    copies = out[_COPIES:_PAGE]
     count_copies(
         codes,
         starts,
@@ -150,7 +170,7 @@ def _measure_one(room, num, num_bytes, num_tokens, stops, number, out):
         epoch,
         candidates,
         grams,
-        copies,
+        out[_COPIES:_PAGE],
     )
     page = out[_PAGE:_REFINEDWEB]
     count_page(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, page)
@@ -161,3 +181,5 @@ def _measure_one(room, num, num_bytes, num_tokens, stops, number, out):
 
 # Uses of the hash table by one text: lines, paragraphs, top n-grams (twice), copies.
 _EPOCHS = 2 + 2 * NUM_TOP_SIZES + NUM_COPY_SIZES
+# What is enough for most texts, and small enough for a core's cache; others get more for the time.
+_FEW_TOKENS, _FEW_KEYS, _FEW_SEEN = 1 << 12, 1 << 12, 1 << 17

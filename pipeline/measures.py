@@ -185,6 +185,10 @@ def _facts(
     assert measured == documents.counts["num_documents"], "a document was lost on the way"
     return {
         "language": section["language"],
+        "words": {
+            "version": section["words"],
+            "scripts_without_spaces": "each letter, with its marks, is a word (pipeline/words.py)",
+        },
         "signature": {
             "library": "datasketch",
             "scheme": minhash.SCHEME,

@@ -4,9 +4,9 @@ Published filters of the same name differ, and papers leave the details to code.
 says what is counted here, and where another project counts otherwise. The functions that count are
 in metrics.py; tests/pipeline/metric_oracle.py says the same slowly in plain Python.
 
-Tokens are those of words.tokens: words, and each other visible character by itself. Where a
-definition speaks of lines, it says which: those of `str.splitlines`, which knows every line boundary
-of Unicode, or those between line feeds; and whether blank ones count.
+Tokens are those of token_rule.py. Where a definition speaks of lines, it says which: those of
+`str.splitlines`, which knows every line boundary of Unicode, or those between line feeds; and
+whether blank ones count.
 """
 
 from collections.abc import Iterable
@@ -110,8 +110,8 @@ _PLAIN = (
     ("num_bytes", "bytes of the text in UTF-8", "bytes", _OURS),
     (
         "num_tokens",
-        "tokens, by the rule of words.tokens; the reference cuts with spaCy's rules and "
-        "exceptions for English, a hundred times slower",
+        "tokens, by token_rule.py: spaCy's rules without its lists of exceptions, which the "
+        "reference has too; in scripts without spaces every letter is one",
         "tokens",
         _GOPHER,
     ),

@@ -5,7 +5,7 @@ search for personal data and compression, is Python, and the former only where a
 """
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -13,43 +13,43 @@ import numpy.typing as npt
 import pyarrow as pa
 import zstandard
 
-from pipeline import measure_kernel, personal, words
+from pipeline import measure_kernel, personal, stop_words, words
 from pipeline.codepoints import tables
 from pipeline.hash_kernel import token_hash
-from pipeline.metric_table import COMPRESSED_BYTES, METRICS, STOP_WORDS
+from pipeline.metric_table import COMPRESSED_BYTES, METRICS
 
 METRICS_VERSION = 2
 """Raise it with every change of any number."""
 
 I64: TypeAlias = npt.NDArray[np.int64]
 U64: TypeAlias = npt.NDArray[np.uint64]
-StopWords: TypeAlias = Mapping[str, Collection[str]]
-"""Language -> its stop words."""
-
-ENGLISH: StopWords = {"en": STOP_WORDS}
 
 
-def measure(
-    texts: pa.Array, languages: Sequence[str], *, stop_words: StopWords = ENGLISH
-) -> dict[str, I64]:
+def measure(texts: pa.Array, languages: Sequence[str]) -> dict[str, I64]:
     """Measure texts.
 
     Args:
         texts: Arrow strings.
-        languages: of each text, for its stop words; one that `stop_words` does not know leaves
-            num_stop_words not measured (metric_table.NOT_MEASURED).
-        stop_words: as it says.
+        languages: of each text, for its stop words; normalized, as language_codes.py has them.
 
     Returns:
         Every metric of METRICS as an int64 array of len(texts).
     """
     data, offsets = words.text_buffers(texts)
+    known = sorted(set(languages))
+    slots = [_stop_table(stop_words.of(language)) for language in known]
+    # A list without words: not measured.
+    place = {name: n if len(slots[n]) else -1 for n, name in enumerate(known)}
     found = np.empty((len(texts), len(measure_kernel.NAMES)), dtype=np.int64)
-    known = sorted(stop_words)
-    stops, stop_ends = _stop_tables(tuple((name, frozenset(stop_words[name])) for name in known))
-    place = {name: number for number, name in enumerate(known)}
-    lists = np.array([place.get(name, -1) for name in languages], dtype=np.int64)
-    measure_kernel.measure(data, offsets, tables().kinds, stops, stop_ends, lists, found)
+    measure_kernel.measure(
+        data,
+        offsets,
+        tables().kinds,
+        np.concatenate([np.empty(0, np.uint64), *slots]),
+        np.cumsum([len(entry) for entry in slots], dtype=np.int64),
+        np.array([place[name] for name in languages], dtype=np.int64),
+        found,
+    )
     columns = {name: found[:, number] for number, name in enumerate(measure_kernel.NAMES)}
     columns.update(personal.counts(data, offsets))
     columns.update(_compressed(data, offsets))
@@ -63,7 +63,7 @@ def measure_one(text: str, *, language: str = "en") -> dict[str, int]:
 
 
 def measure_tokens(
-    text: str, tokens: Sequence[tuple[int, int]], *, stop_words: Collection[str] = STOP_WORDS
+    text: str, tokens: Sequence[tuple[int, int]], *, language: str = "en"
 ) -> dict[str, int]:
     """Measure one text with given tokens, where each begins and ends in characters.
 
@@ -73,7 +73,7 @@ def measure_tokens(
     data, offsets = words.text_buffers(one)
     spans = np.array(tokens, dtype=np.int64).reshape(-1, 2)
     found = np.empty(len(measure_kernel.NAMES), dtype=np.int64)
-    stops, _ = _stop_tables((("", frozenset(stop_words)),))
+    stops = _stop_table(stop_words.of(language))
     measure_kernel.measure_cut(
         data, tables().kinds, spans[:, 0].copy(), spans[:, 1].copy(), stops, found
     )
@@ -84,23 +84,19 @@ def measure_tokens(
 
 
 @functools.cache
-def _stop_tables(lists: tuple[tuple[str, frozenset[str]], ...]) -> tuple[U64, I64]:
-    """Return hash tables of lists of words, one behind the other, and where each ends."""
-    made, ends = [np.empty(0, np.uint64)], []
-    for _, entries in lists:
-        size = 16
-        while size < 4 * len(entries):
-            size *= 2
-        slots = np.zeros(size, dtype=np.uint64)
-        for word in sorted(entries):
-            key = token_hash(np.array([ord(char) for char in word], dtype=np.uint32))
-            slot = int(key) & (size - 1)
-            while slots[slot]:
-                slot = (slot + 1) & (size - 1)
-            slots[slot] = key
-        made.append(slots)
-        ends.append(size + (ends[-1] if ends else 0))
-    return np.concatenate(made), np.array(ends, dtype=np.int64)
+def _stop_table(entries: frozenset[str]) -> U64:
+    """Return a hash table of words, 0 where a slot is free; empty for no words."""
+    size = 16
+    while size < 4 * len(entries):
+        size *= 2
+    slots = np.zeros(size if entries else 0, dtype=np.uint64)
+    for word in sorted(entries):
+        key = token_hash(np.array([ord(char) for char in word], dtype=np.uint32))
+        slot = int(key) & (size - 1)
+        while slots[slot]:
+            slot = (slot + 1) & (size - 1)
+        slots[slot] = key
+    return slots
 
 
 def _compressed(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int32]) -> dict[str, I64]:

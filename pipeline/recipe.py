@@ -42,8 +42,12 @@ class Source:
     know; what was found is recorded all the same."""
     licence: str = "unknown"
     """Goes into the manifest and the dataset card, as SPDX where there is one."""
-    rules: dict[str, str | int | float] = field(default_factory=lambda: {"preset": "wiki"})
-    """Quality rules: `preset` names a set of thresholds, other keys override single rules."""
+    rules: dict[str, str | int | float] = field(
+        default_factory=lambda: {"preset": rule_table.DEFAULT_PRESET}
+    )
+    """Quality rules: `preset` names a set of thresholds, other keys override single rules ("off"
+    removes one). The default, mlm-default, stands for wiki, books and news in the kinds wikipedia,
+    books and warc."""
     columns: dict[str, str] = field(default_factory=lambda: {"text": "text"})
     """kind dataset: which column holds the text and, where there is one, the key (values must be
     unique; the row's place in its file by default), title, author, date, url and language. A
@@ -91,7 +95,10 @@ class Source:
     def thresholds(self) -> rule_table.Thresholds:
         """Return the rule thresholds that this source's documents must meet."""
         overrides = {name: value for name, value in self.rules.items() if name != "preset"}
-        return rule_table.thresholds(str(self.rules.get("preset", "wiki")), overrides)
+        preset = str(self.rules.get("preset", rule_table.DEFAULT_PRESET))
+        return rule_table.thresholds(
+            rule_table.preset_for(preset, kind=self.kind), overrides, language=self.language
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

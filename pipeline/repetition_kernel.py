@@ -8,7 +8,7 @@ look at long ones.
 import numpy as np
 
 from pipeline.compiled import kernel
-from pipeline.hash_kernel import join, mask_for, mix, slot_of
+from pipeline.hash_kernel import join, large_enough, mask_for, mix, slot_of
 from pipeline.metric_table import DUPLICATE_SIZES, TOP_SIZES
 
 REPETITION_NAMES = (
@@ -24,8 +24,7 @@ _MUL = np.uint64(0x9E3779B97F4A7C15)
 # How many characters tell two places apart before their n-grams are compared: the most if the
 # first n-gram there is that long, and fewer if it is not.
 _LONG_CHARS, _MIDDLE_CHARS, _SHORT_CHARS = 16, 10, 5
-NUM_KEYS = 3
-"""Of each token in the sieve at most."""
+_ROOM = 8  # times as many places in a sieve as keys
 _LONG, _MIDDLE = np.uint64(0x9D8E3B1F6A5C4D21), np.uint64(0x51ED270B9F3CA7E5)
 
 
@@ -38,8 +37,8 @@ def count_top(starts, ends, hashes, num, table, seen, epoch, grams, out):
         ends: and end.
         hashes: of the tokens.
         num: how many tokens there are.
-        table: for as many keys as there are tokens; see `hash_kernel.slot_of`.
-        seen: uint8, scratch for `_sieve`.
+        table: see `hash_kernel.slot_of`.
+        seen: uint8, scratch for `_sieve`; a power of two of them.
         epoch: uses this one and the next 2 * len(TOP_SIZES) - 1.
         grams: uint64 [2, >= num], scratch: hashes of n-grams, and where they begin.
         out: receives the counts.
@@ -54,17 +53,17 @@ def count_top(starts, ends, hashes, num, table, seen, epoch, grams, out):
     for size in range(_FIRST_TOP, _FIRST_TOP + NUM_TOP_SIZES):
         if size > _FIRST_TOP:
             num_left = _lengthen(keys, places, hashes, num_left, size, num)
-        shift = _sieve(seen, keys, num_left)
+        marks, shift = _sieve(seen, keys, num_left)
         most = np.uint8(0)
         for number in range(num_left):
-            most = max(most, seen[keys[number] >> shift])
+            most = max(most, marks[keys[number] >> shift])
         # What occurs most looks as if it occurred at least that often: so only what looks so is
         # counted. Should nothing really do, everything repeated is.
         least = np.uint8(max(2, (most + 1) // 2))
-        count, first = _most(seen, shift, least, keys, places, num_left, table, epoch)
+        count, first = _most(marks, shift, least, keys, places, num_left, table, epoch)
         if count < least and least > 2:
             count, first = _most(
-                seen, shift, np.uint8(2), keys, places, num_left, table, epoch + np.uint64(1)
+                marks, shift, np.uint8(2), keys, places, num_left, table, epoch + np.uint64(1)
             )
         if count < 2:
             count, first = 1, 0
@@ -78,7 +77,7 @@ def count_top(starts, ends, hashes, num, table, seen, epoch, grams, out):
         left = 0
         for number in range(num_left):
             keys[left], places[left] = keys[number], places[number]
-            left += seen[keys[number] >> shift] > 1
+            left += marks[keys[number] >> shift] > 1
         num_left = left
 
 
@@ -105,6 +104,7 @@ def _most(seen, shift, least, keys, places, num, table, epoch):
     for number in range(num):
         wanted += seen[keys[number] >> shift] >= least
     mask = mask_for(wanted)
+    table = large_enough(table, mask)
     best, best_first = np.uint64(0), np.uint64(0)
     for number in range(num):
         if seen[keys[number] >> shift] < least:
@@ -127,18 +127,20 @@ def _sieve(seen, keys, num):
     Some look as if they occurred more often than they do; none looks rarer.
 
     Returns:
-        By how much to shift a key to find it in `seen`.
+        `seen`, or a larger array in its place, and by how much to shift a key to find it there.
     """
     size, shift = 64, 58
-    while size < 8 * num:
+    while size < _ROOM * num:
         size *= 2
         shift -= 1
+    if size > len(seen):
+        seen = np.empty(size, np.uint8)
     seen[:size] = 0
     shift = np.uint64(shift)
     for number in range(num):
         place = keys[number] >> shift
         seen[place] += np.uint8(seen[place] < 255)
-    return shift
+    return seen, shift
 
 
 @kernel
@@ -156,15 +158,16 @@ def count_copies(
         spelled: their hashes before mixing.
         powers: BASE to the power of their lengths; see `hash_kernel.extend`.
         num: how many tokens there are.
-        table: for as many keys as there are tokens; see `hash_kernel.slot_of`.
-        seen: uint8, scratch for `_sieve`.
+        table: see `hash_kernel.slot_of`.
+        seen: uint8, scratch for `_sieve`; a power of two of them.
         epoch: uses this one and the next len(DUPLICATE_SIZES) - 1.
-        candidates: int64 [>= num], scratch.
+        candidates: int32 [>= num], scratch.
         grams: uint64 [len(DUPLICATE_SIZES), >= num], scratch.
         out: receives the counts.
     """
     found = _find_candidates(codes, starts, ends, num, seen, candidates, grams)
     mask = mask_for(found)
+    table = large_enough(table, mask)
     for number in range(found):
         token = candidates[number]
         state = np.uint64(0)
@@ -220,7 +223,7 @@ def _find_candidates(codes, starts, ends, num, seen, candidates, grams):
         if chars < _MIDDLE_CHARS:
             keys[num_keys] = (low >> np.uint64(24)) * _MIDDLE * _MUL
             num_keys += 1
-    shift = _sieve(seen, keys, num_keys)
+    marks, shift = _sieve(seen, keys, num_keys)
     found = 0
     number = num_keys
     chars = 0
@@ -232,11 +235,11 @@ def _find_candidates(codes, starts, ends, num, seen, candidates, grams):
             inside = token + _FIRST_COPY - 1
             chars += ends[inside] - starts[inside] - (ends[token - 1] - starts[token - 1])
         number -= 1 + (chars < _LONG_CHARS) + (chars < _MIDDLE_CHARS)
-        is_candidate = seen[keys[number] >> shift] > 1
+        is_candidate = marks[keys[number] >> shift] > 1
         if chars < _LONG_CHARS:
-            is_candidate |= seen[keys[number + 1] >> shift] > 1
+            is_candidate |= marks[keys[number + 1] >> shift] > 1
         if chars < _MIDDLE_CHARS:
-            is_candidate |= seen[keys[number + 2] >> shift] > 1
+            is_candidate |= marks[keys[number + 2] >> shift] > 1
         candidates[found] = token
         found += is_candidate
     return found

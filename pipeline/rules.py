@@ -2,34 +2,34 @@
 
 Everything is exact: a threshold is a fraction read from its decimal digits, a ratio is compared as
 a product of integers, and no float can flip a verdict. A ratio with nothing below the line (0/0)
-breaks no rule.
+breaks no rule, and neither does a metric of -1, which was not measured for want of a list of the
+document's language.
 """
 
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.metric_table import NOT_MEASURED
+from pipeline.rule_table import (
+    BY_KIND,
+    DEFAULT_PRESET,
+    NEED_SPACES,
+    PRESETS,
+    RULES,
+    UNSPACED_LANGUAGES,
+    Rule,
+)
+
 I64: TypeAlias = npt.NDArray[np.int64]
+U64: TypeAlias = npt.NDArray[np.uint64]
 Thresholds: TypeAlias = dict[str, Fraction]
 """Name of a rule -> threshold, in the order of RULES; a rule that is not there is not applied."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
-    """A bound on a metric, or on a ratio of two."""
-
-    numerator: str
-    denominator: str | None
-    """None: the numerator itself is bounded."""
-    sense: Literal["min", "max"]
-    defaults: Mapping[str, str]
-    """Preset -> threshold as decimal digits; presets without the rule are not listed."""
-    source: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,99 +43,63 @@ class Verdicts:
     """1 where the rule bounds a plain number, or where none is broken."""
     threshold: npt.NDArray[np.float64]
     """For display; the comparison used the exact fraction. NaN where no rule is broken."""
+    broken: U64
+    """A bit for each rule that is broken, bit i for the rule with index i in RULES."""
 
     def value(self) -> npt.NDArray[np.float64]:
         """The value that broke the rule, for display; NaN where none is broken."""
-        value = self.numerator / self.denominator
+        value = self.numerator / np.maximum(self.denominator, 1)
         return np.where(self.rule >= 0, value, np.nan)
 
 
-_GOPHER = "Rae et al. 2021 (Gopher), table A1"
-_WIKI = "Soldaini et al. 2024 (Dolma), Wikipedia: at least 25 words"
+def preset_for(preset: str, *, kind: str) -> str:
+    """Return what a preset stands for in a kind of source: the default differs by kind."""
+    return BY_KIND.get(kind, preset) if preset == DEFAULT_PRESET else preset
 
 
-def _rule_table() -> dict[str, Rule]:
-    rules: dict[str, Rule] = {}
-
-    def add(
-        name: str, numerator: str, denominator: str | None, source: str, **defaults: str
-    ) -> None:
-        rules[name] = Rule(
-            numerator=numerator,
-            denominator=denominator,
-            sense="min" if name.startswith("min_") else "max",
-            defaults=defaults,
-            source=source,
-        )
-
-    add("min_words", "num_words", None, f"{_GOPHER}; {_WIKI}", gopher="50", wiki="25")
-    add("max_words", "num_words", None, _GOPHER, gopher="100000")
-    add("min_sentences", "num_sentences", None, "Raffel et al. 2020 (C4): 3 in their code")
-    add("min_mean_word_chars", "num_word_chars", "num_words", _GOPHER, gopher="3")
-    add("max_mean_word_chars", "num_word_chars", "num_words", _GOPHER, gopher="10")
-    add("max_hash_ratio", "num_hashes", "num_words", _GOPHER, gopher="0.1")
-    add("max_ellipsis_ratio", "num_ellipses", "num_words", _GOPHER, gopher="0.1")
-    add("max_bullet_lines", "num_bullet_lines", "num_lines", _GOPHER, gopher="0.9")
-    add("max_ellipsis_lines", "num_ellipsis_lines", "num_lines", _GOPHER, gopher="0.3")
-    add("min_terminal_lines", "num_terminal_lines", "num_lines", "FineWeb: 0.12")
-    add("min_alpha_words", "num_alpha_words", "num_words", _GOPHER, gopher="0.8")
-    add("min_stop_words", "num_stop_words", None, _GOPHER, gopher="2")
-    add("max_digits", "num_digits", "num_chars", "gristmill")
-    add("max_upper", "num_upper", "num_chars", "gristmill")
-    both = dict.fromkeys(("gopher", "wiki"), "0.3")
-    add("max_duplicate_lines", "num_duplicate_lines", "num_lines", _GOPHER, **both)
-    add("max_duplicate_paragraphs", "num_duplicate_paragraphs", "num_paragraphs", _GOPHER, **both)
-    both = dict.fromkeys(("gopher", "wiki"), "0.2")
-    add("max_duplicate_line_chars", "num_duplicate_line_chars", "num_chars", _GOPHER, **both)
-    add(
-        "max_duplicate_paragraph_chars",
-        "num_duplicate_paragraph_chars",
-        "num_chars",
-        _GOPHER,
-        **both,
-    )
-    for n, limit in ((2, "0.20"), (3, "0.18"), (4, "0.16")):
-        both = dict.fromkeys(("gopher", "wiki"), limit)
-        add(f"max_top_{n}gram_chars", f"num_top_{n}gram_chars", "num_chars", _GOPHER, **both)
-    for n in range(5, 11):
-        name = f"num_duplicate_{n}gram_chars"
-        both = dict.fromkeys(("gopher", "wiki"), f"0.{20 - n}")
-        add(f"max_duplicate_{n}gram_chars", name, "num_chars", _GOPHER, **both)
-    return rules
-
-
-RULES: dict[str, Rule] = _rule_table()
-"""Name -> rule, in the order in which they are applied."""
-PRESETS = ("wiki", "gopher", "none")
-
-
-def thresholds(preset: str, overrides: Mapping[str, str | int | float]) -> Thresholds:
+def thresholds(
+    preset: str, overrides: Mapping[str, str | int | float], *, language: str = ""
+) -> Thresholds:
     """Look up a preset and change single rules of it.
 
     Args:
         preset: one of PRESETS.
         overrides: rule -> threshold; "off" removes a rule from the preset. A float counts as its
             shortest decimal digits, so 0.1 is a tenth.
+        language: that a source declares. In those of UNSPACED_LANGUAGES presets have no rule of
+            NEED_SPACES.
 
     Raises:
         ValueError: an unknown preset or rule, or a threshold that is no number.
     """
     if preset not in PRESETS:
-        raise ValueError(f"rules.preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+        raise ValueError(
+            f"unknown preset {preset!r}{_did_you_mean(preset, PRESETS)} rules.preset must be one "
+            f"of {', '.join(PRESETS)}"
+        )
+    base = language.replace("_", "-").split("-")[0].lower()
+    without = NEED_SPACES if base in UNSPACED_LANGUAGES else ()
     chosen = {
-        name: rule.defaults[preset] for name, rule in RULES.items() if preset in rule.defaults
+        name: rule.defaults[preset]
+        for name, rule in RULES.items()
+        if preset in rule.defaults and name not in without
     }
     for name, value in overrides.items():
         if name not in RULES:
-            close = difflib.get_close_matches(name, RULES, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"unknown rule {name!r}{hint} Rules are: {', '.join(RULES)}")
+            raise ValueError(
+                f"unknown rule {name!r}{_did_you_mean(name, RULES)} Rules are: {', '.join(RULES)}"
+            )
         chosen[name] = str(value)
     return {
         name: _fraction(name, chosen[name])
         for name in RULES
         if name in chosen and chosen[name] != "off"
     }
+
+
+def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ";"
 
 
 def _fraction(name: str, digits: str) -> Fraction:
@@ -165,14 +129,15 @@ def no_verdicts(num_documents: int) -> Verdicts:
         numerator=np.zeros(num_documents, dtype=np.int64),
         denominator=np.ones(num_documents, dtype=np.int64),
         threshold=np.full(num_documents, np.nan, dtype=np.float64),
+        broken=np.zeros(num_documents, dtype=np.uint64),
     )
 
 
 def apply(metrics: Mapping[str, I64], chosen: Thresholds) -> Verdicts:
-    """Give each document the first rule that it breaks, in the order of RULES.
+    """Give each document the first rule that it breaks, in the order of RULES, and all of them.
 
     Args:
-        metrics: columns of equal length, by the names of metrics.METRICS.
+        metrics: columns of equal length, by the names of metric_table.METRICS.
         chosen: as from `thresholds`.
     """
     verdicts = no_verdicts(len(next(iter(metrics.values()))))
@@ -180,12 +145,14 @@ def apply(metrics: Mapping[str, I64], chosen: Thresholds) -> Verdicts:
         threshold = chosen.get(name)
         if threshold is None:
             continue
-        numerator = metrics[rule.numerator]
-        ones = np.ones_like(numerator)
-        denominator = metrics[rule.denominator] if rule.denominator else ones
+        numerator, denominator = ratio(rule, metrics)
         left = _times(numerator, threshold.denominator)
         right = _times(denominator, threshold.numerator)
-        broken = left < right if rule.sense == "min" else left > right
+        beyond = left < right if rule.sense == "min" else left > right
+        broken = (
+            beyond.astype(np.bool_) & (numerator != NOT_MEASURED) & (denominator != NOT_MEASURED)
+        )
+        verdicts.broken[broken] |= np.uint64(1 << index)
         first = np.flatnonzero(broken & (verdicts.rule < 0))
         verdicts.rule[first] = index
         verdicts.numerator[first] = numerator[first]
@@ -194,9 +161,22 @@ def apply(metrics: Mapping[str, I64], chosen: Thresholds) -> Verdicts:
     return verdicts
 
 
+def ratio(rule: Rule, metrics: Mapping[str, I64]) -> tuple[I64, I64]:
+    """Return what a rule bounds, over what: two columns."""
+    numerator = metrics[rule.numerator]
+    if isinstance(rule.denominator, str):
+        return numerator, metrics[rule.denominator]
+    return numerator, np.full_like(numerator, 1 if rule.denominator is None else rule.denominator)
+
+
 def names(rule: I64) -> npt.NDArray[np.object_]:
     """Turn indices of rules into their names; -1 becomes ""."""
     return np.array([*RULES, ""], dtype=object)[rule]
+
+
+def names_of(broken: int) -> list[str]:
+    """List the rules whose bits are set, in the order of RULES."""
+    return [name for index, name in enumerate(RULES) if broken >> index & 1]
 
 
 def _times(column: I64, factor: int) -> npt.NDArray[Any]:

@@ -10,7 +10,6 @@ from pipeline.codepoints import (
     JOINER,
     MARK,
     PUNCTUATION,
-    SPACE,
     SPACED,
     STOP_LATIN,
     UNSPACED,
@@ -80,19 +79,18 @@ def decode_one(data, at):
 
 
 @kernel
-def cut_words(codes, kinds, num, starts, ends, with_symbols):
+def cut_words(codes, kinds, num, starts, ends):
     """Cut code points into words by the rule of words.py.
 
     Args:
         codes: code points, `num` of them and one more.
         kinds: theirs.
         num: as it says.
-        starts: int64, receives where each word begins.
-        ends: int64, receives where it ends.
-        with_symbols: also give each other character that is no white space.
+        starts: int32, receives where each word begins.
+        ends: int32, receives where it ends.
 
     Returns:
-        The number of words (or tokens).
+        The number of words.
     """
     found = 0
     at = 0
@@ -118,7 +116,7 @@ def cut_words(codes, kinds, num, starts, ends, with_symbols):
         elif kind & UNSPACED:
             while end < num and kinds[end] & MARK:
                 end += 1
-        elif kind & SPACE or not with_symbols:
+        else:
             at += 1
             continue
         starts[found] = at
@@ -149,7 +147,7 @@ def count_characters(codes, kinds, num, num_bytes, breaks, out):
         kinds: theirs.
         num: how many there are.
         num_bytes: of the text.
-        breaks: int64 [>= num + 1], receives where the boundaries of str.splitlines stand (of a
+        breaks: int32 [>= num + 1], receives where the boundaries of str.splitlines stand (of a
             carriage return with a line feed, both), and `num`.
         out: receives the counts.
 

@@ -153,7 +153,7 @@ def views(data, offsets, as_is, kinds, fold, expansions, expansion_ends):
     num_bytes = np.int64(offsets[num]) - np.int64(offsets[0])
     # Pages that are never written take no memory.
     out = np.empty(MAX_GROWTH * num_bytes, np.uint8)
-    hashes = np.empty(MAX_GROWTH * num_bytes, np.uint64)
+    hashes = np.empty(num_bytes, np.uint64)  # a letter with a word of its own takes three bytes
     ends = np.empty(num, np.int64)
     word_ends = np.empty(num, np.int64)
     at_out = np.int64(0)

@@ -22,20 +22,11 @@ WORDS_VERSION = 2
 
 def words(text: str) -> list[str]:
     """Cut a text into words, in order, as written; punctuation and symbols are left out."""
-    return [text[begin:end] for begin, end in _spans(text, with_symbols=False)]
-
-
-def tokens(text: str) -> list[tuple[int, int]]:
-    """Cut a text into tokens, as offsets: words, and each other character that is no white space."""
-    return _spans(text, with_symbols=True)
-
-
-def _spans(text: str, *, with_symbols: bool) -> list[tuple[int, int]]:
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    kinds = tables().kinds[codes]
-    starts, ends = np.empty(len(codes), np.int64), np.empty(len(codes), np.int64)
-    num = token_kernel.cut_words(codes, kinds, len(codes), starts, ends, with_symbols)
-    return list(zip(starts[:num].tolist(), ends[:num].tolist(), strict=True))
+    starts, ends = np.empty(len(codes), np.int32), np.empty(len(codes), np.int32)
+    num = token_kernel.cut_words(codes, tables().kinds[codes], len(codes), starts, ends)
+    spans = zip(starts[:num].tolist(), ends[:num].tolist(), strict=True)
+    return [text[begin:end] for begin, end in spans]
 
 
 def normalized(text: str) -> str:

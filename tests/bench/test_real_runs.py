@@ -27,7 +27,12 @@ _PATIENCE_SECONDS = 600
 _SOURCES = (
     ("enwiki", "wikipedia", ["wikipedia/enwiki-p10-shortened.xml.bz2"], ""),
     ("nlwiki", "wikipedia", ["wikipedia/nlwiki-20140927-sample.xml"], 'language = "nl"'),
-    ("ltgwiki", "wikipedia", ["wikipedia/ltgwiki-complete-pages-articles.xml"], 'language = "ltg"'),
+    (
+        "ltgwiki",
+        "wikipedia",
+        ["wikipedia/ltgwiki-complete-pages-articles.xml"],
+        'language = "ltg"\nlanguage_id = "trust"',
+    ),
     ("books", "books", ["books/gitenberg", "books/classic_books_markdown"], ""),
     ("news", "warc", ["warc/built-ccnews-like-scrapinghub.warc.gz", "warc/dolma"], ""),
     ("manuals", "dataset", ["bench/000.jsonl.zst", "bench/001.jsonl.zst"], ""),

@@ -27,7 +27,7 @@ from pipeline.metric_table import (
     TOP_SIZES,
 )
 from pipeline.sentences import sentence_ends
-from pipeline.words import tokens as cut_tokens
+from pipeline.token_rule import tokens as cut_tokens
 
 Spans = Sequence[tuple[int, int]]
 

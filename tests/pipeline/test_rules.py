@@ -1,3 +1,4 @@
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
@@ -5,19 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.metrics import METRICS
+from pipeline.metric_table import METRICS
+from pipeline.recipe import Source
+from pipeline.rule_table import BY_KIND, NEED_SPACES, PRESETS, RULES
 from pipeline.rules import (
-    PRESETS,
-    RULES,
     apply,
     from_table,
     names,
+    names_of,
     no_verdicts,
     thresholds,
     to_table,
 )
 
-NUMBER = st.one_of(st.integers(0, 30), st.integers(0, 2**50))
+NUMBER = st.one_of(st.integers(-1, 30), st.integers(0, 2**50))
 DOCUMENT = st.fixed_dictionaries(dict.fromkeys(METRICS, NUMBER))
 THRESHOLD = st.one_of(st.integers(0, 30).map(str), st.decimals(0, 1, places=3).map(str))
 CHOSEN = st.dictionaries(st.sampled_from(list(RULES)), THRESHOLD, max_size=6)
@@ -27,14 +29,17 @@ def columns(documents: list[dict[str, int]]) -> dict[str, np.ndarray]:
     return {name: np.array([d[name] for d in documents], dtype=np.int64) for name in METRICS}
 
 
-def naive(document: dict[str, int], chosen: dict[str, Fraction]) -> str:
+def naive(document: dict[str, int], chosen: dict[str, Fraction]) -> list[str]:
+    found = []
     for name, rule in RULES.items():
         if name not in chosen:
             continue
         top, bottom = document[rule.numerator], 1
         if rule.denominator:
             bottom = document[rule.denominator]
-        if bottom == 0:
+        if -1 in (top, bottom):
+            broken = False  # not measured
+        elif bottom == 0:
             # Nothing to compare with, except that something over nothing is beyond any bound.
             broken = top > 0 and rule.sense == "max"
         elif rule.sense == "min":
@@ -42,17 +47,23 @@ def naive(document: dict[str, int], chosen: dict[str, Fraction]) -> str:
         else:
             broken = Fraction(top, bottom) > chosen[name]
         if broken:
-            return name
-    return ""
+            found.append(name)
+    return found
 
 
-@given(documents=st.lists(DOCUMENT, max_size=6), overrides=CHOSEN, preset=st.sampled_from(PRESETS))
-def test_the_first_broken_rule_is_the_reason(
+@given(
+    documents=st.lists(DOCUMENT, max_size=6),
+    overrides=CHOSEN,
+    preset=st.sampled_from(list(PRESETS)),
+)
+def test_the_first_broken_rule_is_the_reason_and_all_are_remembered(
     documents: list[dict[str, int]], overrides: dict[str, str], preset: str
 ):
     chosen = thresholds(preset, overrides)
     verdicts = apply(columns(documents), chosen)
-    assert names(verdicts.rule).tolist() == [naive(d, chosen) for d in documents]
+    expected = [naive(document, chosen) for document in documents]
+    assert names(verdicts.rule).tolist() == [[*found, ""][0] for found in expected]
+    assert [names_of(int(bits)) for bits in verdicts.broken] == expected
     for row, document in enumerate(documents):
         if verdicts.rule[row] < 0:
             assert np.isnan(verdicts.threshold[row])
@@ -73,7 +84,7 @@ def test_a_value_at_the_threshold_passes_and_no_float_flips_it():
     numbers = {name: np.array([0, 0], dtype=np.int64) for name in METRICS}
     # 0.3 * 10**17 as floats cannot tell these two apart.
     numbers["num_duplicate_lines"] = np.array([3 * 10**16, 3 * 10**16 + 1])
-    numbers["num_lines"] = np.array([10**17, 10**17])
+    numbers["num_repetition_lines"] = np.array([10**17, 10**17])
     verdicts = apply(numbers, thresholds("none", {"max_duplicate_lines": 0.3}))
     assert names(verdicts.rule).tolist() == ["", "max_duplicate_lines"]
     assert np.allclose(verdicts.value(), [np.nan, 0.3], equal_nan=True)
@@ -86,14 +97,57 @@ def test_presets_and_overrides():
     assert "min_words" not in thresholds("wiki", {"min_words": "off"})
     assert thresholds("gopher", {})["max_duplicate_5gram_chars"] == Fraction("0.15")
     assert thresholds("gopher", {})["max_duplicate_10gram_chars"] == Fraction("0.1")
+    assert thresholds("gopher", {})["max_top_4gram_chars"] == Fraction("0.16")
+    assert thresholds("mlm-default", {})["max_duplicate_10gram_chars"] == Fraction("0.2")
+    assert thresholds("fineweb", {}).keys() > thresholds("gopher", {}).keys()
+    assert list(thresholds("c4", {})) == [
+        "max_chars",
+        "max_c4_lorem_lines",
+        "max_c4_curly_lines",
+        "min_c4_sentences",
+    ]
+    for strict, loose in (("gopher", "wiki"), ("gopher", "mlm-default"), ("news", "mlm-default")):
+        bounds = thresholds(strict, {})
+        for name, bound in thresholds(loose, {}).items():
+            if name in bounds:
+                is_max = RULES[name].sense == "max"
+                assert bound >= bounds[name] if is_max else bound <= bounds[name]
+
+
+def test_a_number_of_units_may_stand_below_the_line(monkeypatch: pytest.MonkeyPatch):
+    rule = RULES["max_emails"]
+    monkeypatch.setitem(RULES, "max_emails", dataclasses.replace(rule, denominator=100))
+    numbers = {name: np.array([75, 76], dtype=np.int64) for name in METRICS}
+    verdicts = apply(numbers, thresholds("none", {"max_emails": 0.75}))
+    assert names(verdicts.rule).tolist() == ["", "max_emails"]
+    assert verdicts.value()[1] == 0.76
+
+
+def test_the_default_preset_depends_on_the_kind_of_source():
+    for kind in ("wikipedia", "books", "warc", "dataset", "text"):
+        source = Source(name="a", kind=kind, paths=("a",))
+        assert source.thresholds() == thresholds(BY_KIND.get(kind, "mlm-default"), {})
+    named = Source(name="a", kind="warc", paths=("a",), rules={"preset": "gopher"})
+    assert named.thresholds() == thresholds("gopher", {})
+
+
+def test_languages_without_spaces_have_no_rule_for_the_length_of_words():
+    for language in ("zh", "zh-Hant", "JA", "th"):
+        chosen = thresholds("gopher", {}, language=language)
+        assert chosen == {
+            name: value
+            for name, value in thresholds("gopher", {}, language="en").items()
+            if name not in NEED_SPACES
+        }
+    assert "min_mean_word_chars" in thresholds("gopher", {"min_mean_word_chars": 1}, language="zh")
 
 
 @pytest.mark.parametrize(
     ("preset", "overrides", "message"),
     [
-        ("wikipedia", {}, "wiki, gopher, none"),
+        ("wikipedia", {}, "did you mean 'wiki'. .*none, gopher, c4, fineweb"),
         ("wiki", {"min_wrods": 3}, "did you mean 'min_words'"),
-        ("wiki", {"zzz": 3}, "Rules are: min_words"),
+        ("wiki", {"zzz": 3}, "Rules are: min_chars, "),
         ("wiki", {"min_words": "many"}, "must be a number"),
         ("wiki", {"min_words": "1/0"}, "must be a number"),
         ("wiki", {"min_words": -1}, "out of range"),
@@ -106,8 +160,11 @@ def test_what_a_user_can_fix_is_named(preset: str, overrides: dict[str, float], 
 
 
 def test_every_rule_reads_known_metrics():
+    assert len(RULES) <= 64
     for rule in RULES.values():
         assert rule.numerator in METRICS
         assert rule.denominator is None or rule.denominator in METRICS
         assert set(rule.defaults) <= set(PRESETS)
+    for preset in PRESETS:
+        assert bool(thresholds(preset, {})) == (preset != "none")
     assert names(no_verdicts(2).rule).tolist() == ["", ""]
