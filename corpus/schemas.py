@@ -76,7 +76,7 @@ FATES = pa.schema(
     [
         pa.field("id", ID, nullable=False),
         pa.field("source", pa.string(), nullable=False),
-        pa.field("language", pa.string(), nullable=False),  # as identified; "und": not certain
+        pa.field("language", pa.string(), nullable=False),  # identified; see language.py
         pa.field("subset", pa.string()),  # train | held_out; null when dropped
         pa.field("verdict", pa.string(), nullable=False),  # kept | dropped
         # Which decision dropped it, the first of: language | rules | contamination | earlier |
