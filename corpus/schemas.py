@@ -61,7 +61,7 @@ LINES = pa.schema(
     [
         pa.field("id", ID, nullable=False),
         pa.field("start", pa.int64(), nullable=False),  # bytes into the text, UTF-8
-        pa.field("end", pa.int64(), nullable=False),  # exclusive
+        pa.field("end", pa.int64(), nullable=False),  # exclusive, before the line feed
         pa.field("kind", pa.string(), nullable=False),  # boilerplate, or a line rule's name
         pa.field("num_documents", pa.int64(), nullable=False),  # of its group that have the line
     ]
@@ -76,7 +76,7 @@ FATES = pa.schema(
     [
         pa.field("id", ID, nullable=False),
         pa.field("source", pa.string(), nullable=False),
-        pa.field("language", pa.string(), nullable=False),  # as identified; "und": not certain
+        pa.field("language", pa.string(), nullable=False),  # identified; see language.py
         pa.field("subset", pa.string()),  # train | held_out; null when dropped
         pa.field("verdict", pa.string(), nullable=False),  # kept | dropped
         # Which decision dropped it, the first of: language | rules | contamination | earlier |

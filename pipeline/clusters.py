@@ -82,8 +82,8 @@ class Graph:
 def graph(pairs: pa.Table) -> Graph:
     """Return the graph of matches (schemas.MATCHES): those of kinds exact and near."""
     codes, kinds = dictionary(pairs["kind"])
-    inside = np.array([name in ("exact", "near") for name in kinds], bool)[codes]
-    is_exact = np.array([name == "exact" for name in kinds], bool)[codes][inside]
+    inside = np.array([name in ("exact", "near") for name in kinds], np.bool_)[codes]
+    is_exact = np.array([name == "exact" for name in kinds], np.bool_)[codes][inside]
     a, b, common, union = (
         pairs[name].to_numpy()[inside] for name in ("a", "b", "num_common", "num_union")
     )

@@ -75,8 +75,8 @@ def hits(pairs: pa.Table, *, near_duplicate: Fraction, contamination: Fraction) 
     """
     codes, kinds = dictionary(pairs["kind"])
     # For each row a number in KINDS, or -1: two documents of this corpus.
-    kind = np.array([KINDS.index(name) if name in KINDS else -1 for name in kinds], int)[codes]
-    is_exact = np.array([name == "exact" for name in kinds], bool)[codes]
+    kind = np.array([KINDS.index(k) if k in KINDS else -1 for k in kinds], np.int64)[codes]
+    is_exact = np.array([name == "exact" for name in kinds], np.bool_)[codes]
     common, union = pairs["num_common"].to_numpy(), pairs["num_union"].to_numpy()
     rows = np.flatnonzero(
         (kind == KINDS.index("earlier_exact"))
@@ -88,7 +88,7 @@ def hits(pairs: pa.Table, *, near_duplicate: Fraction, contamination: Fraction) 
     kind, common, union = kind[rows], common[rows], union[rows]
     codes, names = dictionary(pairs["corpus"])
     corpora = sorted(names)
-    corpus = np.array([corpora.index(name) for name in names])[codes[rows]]
+    corpus = np.array([corpora.index(name) for name in names], np.int64)[codes[rows]]
 
     by_copy = np.argsort(copies)
     copies, hubs = copies[by_copy], hubs[by_copy]

@@ -18,6 +18,6 @@ def at_least(
 
 def _times(column: NDArray[np.int64], factor: int) -> NDArray[Any]:
     """Multiply without overflow, in Python integers where 64 bits may not be enough."""
-    if len(column) and int(column.max()) * factor >= 2**63:
+    if max(1, int(column.max(initial=0))) * factor >= 2**63:
         return column.astype(object) * factor
     return column * np.int64(factor)

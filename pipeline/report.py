@@ -147,7 +147,7 @@ _FATES = ("in", "dropped", "cut", "kept")
 
 def _fate_order(entry: tuple[str, int]) -> tuple[str, int, int, str]:
     """Order counts as the decisions are made."""
-    unit, source, what = entry[0].split(" ", 2)
+    _, source, what = entry[0].split(" ", 2)
     kind, _, reason = what.partition(" ")
     place = _FATES.index(kind) if kind in _FATES else len(_FATES)
     reasons = list(REASONS)

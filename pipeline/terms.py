@@ -34,7 +34,7 @@ class Terms:
 
     def metrics(self) -> list[str]:
         """Return the metric columns that the decisions read."""
-        names = {"num_bytes"}
+        names = {"num_bytes", "num_newlines"}
         for chosen in self.rules.values():
             for name in chosen:
                 rule = rules.RULES[name]

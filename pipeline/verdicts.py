@@ -89,7 +89,9 @@ def judge(batch: pa.RecordBatch, *, terms: Terms, hits: Hits, num_cut_bytes: I64
     source, names = parts.dictionary(batch.column("source"))
     _judge_language(batch, judged, terms=terms, source=source, names=names)
     _judge_rules(batch, judged, terms=terms, source=source, names=names)
-    left = batch.column("num_bytes").to_numpy() - num_cut_bytes
+    # Cuts spare the line feeds.
+    rest = batch.column("num_bytes").to_numpy() - batch.column("num_newlines").to_numpy()
+    left = rest - num_cut_bytes
     gone = (num_cut_bytes > 0) & (left <= 0)
     _give(judged, gone, _CODE["cut_to_nothing"], left.astype(np.float64), 1.0)
     _judge_hits(batch, judged, terms=terms, hits=hits)

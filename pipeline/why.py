@@ -45,8 +45,9 @@ def answer(
         return 0
     show(
         f"{what!r}: not found; looked at {', '.join(found.looked_at)} of "
-        f"{ledger.url('documents')}. What was skipped (redirects, other namespaces, records not drawn) is counted in "
-        "`make report`, but not named; of a text give at least eight characters as they stand there"
+        f"{ledger.url('documents')}. What was skipped (redirects, other namespaces, records not "
+        "drawn) is counted in `make report`, but not named; of a text give at least eight "
+        "characters as they stand there"
     )
     return 2
 

@@ -126,6 +126,7 @@ def _measures(rng, ids: np.ndarray, exact: np.ndarray, source: str, config) -> p
     columns["num_words"], columns["num_word_chars"] = words, words * rng.integers(4, 7, num)
     columns["num_alpha_words"] = (words * rng.beta(30, 2, num)).astype(np.int64)
     columns["num_chars"], columns["num_bytes"] = words * 6, words * 6
+    columns["num_newlines"] = np.zeros(num, np.int64)
     columns["num_stop_words"] = rng.integers(-1, 9, num)
     columns["num_lines"] = columns["num_paragraphs"] = 1 + words // 10
     schema = measures.schema(config)
