@@ -57,8 +57,8 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("ja", "th", "lo", "km", "my", "bo", "dz"), NEED_WORDS),
     **dict.fromkeys(("khb", "mnw", "nod", "shn", "tdd"), NEED_WORDS),
 }
-"""Code (language_codes.normalized) of a language written without spaces, or with dividers between syllables -> rules
-that presets do not have there."""
+"""Code (language_codes.normalized) of a language written without spaces, or with dividers between
+syllables -> rules that presets do not have there."""
 
 _GOPHER = "Rae et al. 2021 (Gopher), table A1"
 _C4 = "Raffel et al. 2020 (C4), tfds text/c4_utils.py"
