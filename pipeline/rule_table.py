@@ -50,12 +50,15 @@ NEED_SPACES = (
 )
 """Rules that mean something else where every letter is a token, and presets leave out there: five
 to seven letters of Chinese are three or four words, and thirty a whole sentence."""
-UNSPACED_LANGUAGES = frozenset(
-    {"bo", "cjy", "dz", "gan", "hak", "ja", "jpn", "khb", "khm", "km", "lao", "lo", "lzh", "mnw"}
-    | {"my", "mya", "nan", "nod", "shn", "tdd", "th", "tha", "wuu", "yue", "zh", "zho"}
-)
-"""ISO 639 codes of languages that are written in the scripts of words.UNSPACED_RANGES, or with
-dividers between syllables."""
+NEED_WORDS = (*NEED_SPACES, *(f"max_duplicate_{n}gram_chars" for n in (8, 9, 10)))
+"""The same where letters are sounds: ten letters of Thai are two or three words."""
+LEFT_OUT: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("zh", "yue", "wuu", "nan", "hak", "gan", "cjy", "lzh"), NEED_SPACES),
+    **dict.fromkeys(("ja", "th", "lo", "km", "my", "bo", "dz"), NEED_WORDS),
+    **dict.fromkeys(("khb", "mnw", "nod", "shn", "tdd"), NEED_WORDS),
+}
+"""Code (language_codes.normalized) of a language written without spaces, or with dividers between
+syllables -> rules that presets do not have there."""
 
 _GOPHER = "Rae et al. 2021 (Gopher), table A1"
 _C4 = "Raffel et al. 2020 (C4), tfds text/c4_utils.py"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.metric_table import METRICS
 from pipeline.recipe import Source
-from pipeline.rule_table import BY_KIND, NEED_SPACES, PRESETS, RULES
+from pipeline.rule_table import BY_KIND, NEED_SPACES, NEED_WORDS, PRESETS, RULES
 from pipeline.rules import (
     apply,
     from_table,
@@ -131,13 +131,19 @@ def test_the_default_preset_depends_on_the_kind_of_source():
     assert named.thresholds() == thresholds("gopher", {})
 
 
-def test_languages_without_spaces_have_no_rule_for_the_length_of_words():
-    for language in ("zh", "zh-Hant", "JA", "th"):
-        chosen = thresholds("gopher", {}, language=language)
+@pytest.mark.parametrize(
+    ("language", "left_out"),
+    [("zh", NEED_SPACES), ("zh-Hant", NEED_SPACES), ("JA", NEED_WORDS), ("th", NEED_WORDS)],
+)
+def test_languages_without_spaces_have_no_rule_that_needs_words(
+    language: str, left_out: tuple[str, ...]
+):
+    for preset in PRESETS:
+        chosen = thresholds(preset, {}, language=language)
         assert chosen == {
             name: value
-            for name, value in thresholds("gopher", {}, language="en").items()
-            if name not in NEED_SPACES
+            for name, value in thresholds(preset, {}, language="en").items()
+            if name not in left_out
         }
     assert "min_mean_word_chars" in thresholds("gopher", {"min_mean_word_chars": 1}, language="zh")
 
