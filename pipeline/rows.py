@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from corpus import identity, keyed, schemas
+from corpus import keyed, schemas
 from pipeline import layouts, tokens
 
 _TARGET = 0x54415247  # keeps this draw apart from other hashes of the same positions
@@ -149,17 +149,3 @@ def unigram(
     counts = np.bincount(ids, minlength=vocabulary).astype(np.int64)
     counts[list(special.values())] = 0
     return counts
-
-
-def row_digest(shard: pa.RecordBatch, documents: pa.Table) -> str:
-    """Return a digest of the rows' meaning, comparable across file formats and libraries.
-
-    sha256 over the ids as little-endian uint32, then the ends and document ids of all pieces.
-    """
-    pieces = shard.column("pieces").flatten()
-    numbers = pieces.field("document").to_numpy()
-    return identity.digest(
-        shard.column("input_ids").flatten().to_numpy().astype("<u4").tobytes()
-        + pieces.field("end").to_numpy().astype("<u4").tobytes()
-        + documents["id"].to_numpy()[numbers].astype("<u8").tobytes()
-    )

@@ -16,10 +16,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from corpus import identity, keyed, schemas, sets, storage
+from corpus import card, identity, keyed, schemas, sets, storage
 from corpus.sets import Manifest, Receipt
+from corpus.shard_check import row_digest
 from corpus.shards import SPECIAL_TOKENS, TOKENIZER_FOLDER
-from pipeline import card, partition, rows, tokenizer, tokens
+from pipeline import partition, rows, tokenizer, tokens
 from pipeline.flow import (
     Output,
     Part,
@@ -95,11 +96,13 @@ def stage(
             Step(name="tokens", plan=partial(_plan_tokens, **common), work=write_tokens),
             Step(name="parts", plan=partial(_plan_parts, **common), work=pack_bin),
         ],
-        facts=partial(_facts, vocabulary=vocabulary, section=section, licences=licences),
+        facts=partial(
+            _facts, vocabulary=vocabulary, section=section, decided=decided, licences=licences
+        ),
         extra_files={
-            **{storage.join(TOKENIZER_FOLDER, name): content for name, content in files.items()},
-            "README.md": card.dataset_card(recipe, decided),
+            storage.join(TOKENIZER_FOLDER, name): content for name, content in files.items()
         },
+        describe=lambda manifest: {"README.md": card.dataset_card(manifest)},
         num_bytes=documents.counts.get("num_bytes", 0),
     )
 
@@ -303,7 +306,7 @@ def pack_bin(part: Part, output: Output) -> None:
         num_rows=shard.num_rows,
         num_tokens=num_tokens,
         num_documents=documents.num_rows,
-        row_digest=rows.row_digest(shard, documents),
+        row_digest=row_digest(shard, documents),
     )
     key = f"{inputs['source']} {inputs['subset']} {inputs['row_length']}"
     output.count(
@@ -323,6 +326,7 @@ def _facts(
     *,
     vocabulary: Manifest,
     section: dict[str, Any],
+    decided: Manifest,
     licences: dict[str, str],
 ) -> dict[str, Any]:
     """Describe the set: tokenizer, fill, entropy, licences."""
@@ -351,6 +355,8 @@ def _facts(
         "fill": fill,
         "unigram_entropy_nats": entropy,
         "licences": licences,
+        # What became of the documents before, by source and fate.
+        "fates": decided.counts,
     }
 
 
