@@ -99,25 +99,33 @@ def _front_matter(
     configurations = _configurations(parts)
     if configurations:
         yield "configs:"
-    for number, (configuration, subsets) in enumerate(configurations.items()):
+    for number, (configuration, (source, subset, length)) in enumerate(configurations.items()):
         yield f"- config_name: {json.dumps(configuration)}"
-        if number == 0 and len(configurations) > 1:
+        if number == 0:
             yield "  default: true"
         yield "  data_files:"
-        for subset in subsets:
-            source, length = configuration.rsplit("-", 1)
-            # Five places: not the document tables, which end in `.documents.arrow`.
-            yield f"  - split: {json.dumps(subset)}"
-            yield f"    path: {json.dumps(f'{source}-{subset}-{length}-?????.arrow')}"
+        yield f"  - split: {json.dumps(subset)}"
+        # Five places: not the document tables, which end in `.documents.arrow`.
+        yield f"    path: {json.dumps(f'{source}-{subset}-{length}-?????.arrow')}"
 
 
-def _configurations(parts: Sequence[Receipt]) -> dict[str, list[str]]:
-    """Return the subsets that each source and row length has, train first."""
-    found: dict[str, set[str]] = {}
-    for part in sorted(parts, key=lambda part: (part.facts["source"], part.facts["row_length"])):
-        configuration = f"{part.facts['source']}-{part.facts['row_length']}"
-        found.setdefault(configuration, set()).add(part.facts["subset"])
-    return {key: sorted(subsets, reverse=True) for key, subsets in found.items()}
+def _configurations(parts: Sequence[Receipt]) -> dict[str, tuple[str, str, int]]:
+    """Return the source, subset and row length of each configuration, train rows first.
+
+    Held-out rows have a column more, and all splits of a configuration must have the same.
+    """
+    found = {
+        (part.facts["subset"] != "train", part.facts["source"], part.facts["row_length"])
+        for part in parts
+    }
+    return {
+        f"{source}-{length}-held_out" if held_out else f"{source}-{length}": (
+            source,
+            "held_out" if held_out else "train",
+            length,
+        )
+        for held_out, source, length in sorted(found)
+    }
 
 
 def _licence(name: str) -> str:
@@ -132,10 +140,10 @@ def _size(num_rows: int) -> str:
 
 
 def _usage(parts: Sequence[Receipt]) -> Iterator[str]:
-    for configuration, subsets in list(_configurations(parts).items())[:1]:
+    for configuration, (_, subset, _) in list(_configurations(parts).items())[:1]:
         yield "```python"
         yield "from datasets import load_dataset"
-        yield f'rows = load_dataset("PATH_OR_NAME", "{configuration}", split="{subsets[0]}")'
+        yield f'rows = load_dataset("PATH_OR_NAME", "{configuration}", split="{subset}")'
         yield "```"
         yield ""
 

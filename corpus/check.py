@@ -116,7 +116,7 @@ def _head_shard(
 ) -> Iterator[str]:
     rows = shards.rows(shard.source, shard.subset, shard.row_length)
     titles = {
-        row["id"]: f"{row['title']} ({identity.show_id(row['id'])})"
+        row["id"]: f"{row['title'] or row['key']} ({identity.show_id(row['id'])})"
         for row in shards.documents(shard).to_pylist()
     }
     batch = rows.take(np.arange(min(num_rows, shard.num_rows)))

@@ -142,7 +142,7 @@ def _in_shard(shards: ShardSet, shard: Shard, what: str) -> Iterator[Origin]:
         is_it |= documents[name].to_numpy() == what
     if _ID.fullmatch(what):
         is_it |= documents["id"].to_numpy() == np.uint64(int(what, 16))
-    if not is_it.any():
+    if not what or not is_it.any():
         return
     lists = cast("Any", shards.table(shard)["pieces"].combine_chunks())
     lists = lists.chunk(0) if isinstance(lists, pa.ChunkedArray) else lists
