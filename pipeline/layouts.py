@@ -167,7 +167,8 @@ def pair(breaks: bytes, offsets: Sequence[int], row_length: int) -> Pieces:
     Neither is longer than half of the row, so any two rows may exchange their second segments (for
     next sentence prediction, Devlin et al. 2019) and any row may swap its two (for sentence order
     prediction, Lan et al. 2020). Which rows do is no property of the text; it is drawn when they
-    are read, as masks are. A document of one word has no second segment.
+    are read, as masks are. A segment is whole sentences, unless one is longer than half a row. A
+    document of one word has no second segment.
     """
     half = (row_length - NUM_SPECIALS - 1) // 2
     spans: list[Span] = []
@@ -175,7 +176,7 @@ def pair(breaks: bytes, offsets: Sequence[int], row_length: int) -> Pieces:
     starts: list[int] = []
     row = 0
     for document, (begin, end) in enumerate(pairwise(offsets)):
-        segments = tokens.cut(breaks, begin, end, limit=half)
+        segments = tokens.cut(breaks, begin, end, limit=half, reach=half)
         if len(segments) % 2:
             segments[-1:] = _halved(breaks, *segments[-1])
         for number, (first, last) in enumerate(segments):

@@ -44,12 +44,12 @@ def _encoded(text: str, encoding: Encoding) -> Encoded:
 
 
 def cut(
-    breaks: bytes, begin: int, end: int, *, limit: int, spare: int = 0
+    breaks: bytes, begin: int, end: int, *, limit: int, spare: int = 0, reach: int | None = None
 ) -> list[tuple[int, int]]:
     """Cut a document into pieces of at most `limit` tokens.
 
-    A piece ends at the last end of a sentence in the last quarter of its room, else at the last
-    end of a word, else at the limit. Without the quarter, a long sentence at the end of a short
+    A piece ends at the last end of a sentence within reach of its limit, else at the last end of a
+    word, else at the limit. With all of its room within reach, a long sentence at the end of a short
     row would leave half of the row to padding (15 % of all rows of 128 on English Wikipedia).
 
     Args:
@@ -57,15 +57,18 @@ def cut(
         begin: the document's first token.
         end: the one behind its last.
         limit: tokens of a piece.
+        reach: how many tokens of its room a piece may leave to end with a sentence; a quarter of
+            the room by default.
         spare: a piece that does not take all its room rather leaves so many tokens, which
             another piece can use.
 
     Returns:
         The first token and the one behind the last of each piece; together they are the document.
     """
+    least = limit + 1 - (limit // 4 if reach is None else reach)
     pieces = []
     while end - begin > limit:
-        after = cut_at(breaks, begin, limit=limit, least=limit - limit // 4 + 1, spare=spare)
+        after = cut_at(breaks, begin, limit=limit, least=least, spare=spare)
         after = after or word_at(breaks, begin, limit=limit) or begin + limit
         pieces.append((begin, after))
         begin = after

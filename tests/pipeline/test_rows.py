@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from corpus import shard_check
 from corpus.sets import File, Manifest, Receipt
 from corpus.shards import ShardSet
-from pipeline import layouts, rows
+from pipeline import layouts, rows, shards
 
 SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
 VOCABULARY = 128
@@ -88,3 +88,52 @@ def test_rows_are_sound_and_hold_every_token(packing, documents, subset):
         url.rsplit("/", 1)[1] == key[1:]
         for url, key in zip(table["url"].to_pylist(), table["key"].to_pylist(), strict=True)
     )
+
+
+def plan(*, row_lengths: list[int], packing: str = "best_fit") -> tuple[set[str], set[str]]:
+    """Return the fingerprints of the tokens parts and of the shards."""
+    common = {
+        "inputs": [
+            {
+                "name": "a",
+                "source": "s",
+                "content": "1",
+                "fates_content": "2",
+                "url": "u",
+                "fates": "f",
+                "num_bytes": 9,
+            }
+        ],
+        "section": {
+            "row_lengths": row_lengths,
+            "packing": packing,
+            "target_rate": 0.15,
+            "seed": 0,
+        },
+        "bins": {"s": {"train": 2, "held_out": 1}},
+        "vocabulary": {"size": VOCABULARY, "special": SPECIAL, "digest": "0", "url": "t"},
+        "libraries": {},
+        "url": "set",
+    }
+    encoded = shards._plan_tokens({}, **common)
+    receipt = Receipt(
+        name="a",
+        fingerprint="0",
+        files={"a.arrow": File(num_bytes=0, sha256="0")},
+        counts={"num_bytes": 9},
+        facts={"source": "s"},
+    )
+    packed = shards._plan_parts({"tokens": [receipt]}, **common)
+    assert len({part.name for part in packed}) == len(packed)
+    return {part.fingerprint for part in encoded}, {part.fingerprint for part in packed}
+
+
+def test_a_new_row_length_or_packing_encodes_nothing_again():
+    encoded, packed = plan(row_lengths=[64])
+    more_encoded, more_packed = plan(row_lengths=[32, 64])
+    assert more_encoded == encoded
+    assert packed < more_packed
+    assert len(more_packed) == 2 * len(packed) == 6
+    other_encoded, other_packed = plan(row_lengths=[64], packing="concat")
+    assert other_encoded == encoded
+    assert not other_packed & packed
