@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from corpus import check, excerpt, fetch, keep, sets, storage, trace
+from corpus import check, excerpt, fetch, keep, origins, sets, storage
 from corpus.download import Wanted
 from corpus.shards import ShardSet
 from corpus.text_table import aligned
@@ -137,9 +137,9 @@ def _head(options: argparse.Namespace) -> int:
 def _trace(options: argparse.Namespace) -> int:
     shards = ShardSet(options.set, sets.read_manifest(options.set))
     if options.document is not None:
-        pieces = trace.document(shards, options.document)
+        pieces = origins.document(shards, options.document)
     else:
-        shard, row = trace.find_row(
+        shard, row = origins.find_row(
             shards,
             options.row,
             name=options.shard,
@@ -147,8 +147,8 @@ def _trace(options: argparse.Namespace) -> int:
             subset=options.subset,
             row_length=options.row_length,
         )
-        pieces = trace.row(shards, shard, row, token=options.token)
-    print(trace.table(pieces))
+        pieces = origins.row(shards, shard, row, token=options.token)
+    print(origins.table(pieces))
     return 0
 
 

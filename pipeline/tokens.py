@@ -49,8 +49,8 @@ def cut(
     """Cut a document into pieces of at most `limit` tokens.
 
     A piece ends at the last end of a sentence within reach of its limit, else at the last end of a
-    word, else at the limit. With all of its room within reach, a long sentence at the end of a short
-    row would leave half of the row to padding (15 % of all rows of 128 on English Wikipedia).
+    word, else at the limit. With all of its room within reach, a long sentence at the end of a
+    short row would leave half of it to padding (15 % of all rows of 128 on English Wikipedia).
 
     Args:
         breaks: of the tokens of any number of documents.

@@ -183,7 +183,7 @@ def _origin(
     )
 
 
-def table(origins: Sequence[Origin]) -> str:
+def table(found: Sequence[Origin]) -> str:
     """Return origins as aligned text."""
     head = ["shard", "row", "tokens", "document", "source", "key", "title", "url"]
     return aligned(
@@ -200,7 +200,7 @@ def table(origins: Sequence[Origin]) -> str:
                     origin.title,
                     origin.url,
                 ]
-                for origin in origins
+                for origin in found
             ),
         ]
     )

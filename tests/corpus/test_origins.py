@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from corpus import identity, trace
+from corpus import identity, origins
 from corpus.__main__ import main
 from corpus.shards import ShardSet
 
@@ -25,12 +25,12 @@ def test_every_piece_of_every_row_is_traced_to_its_document(shards):
         batch = rows.take(np.arange(rows.num_rows))
         found = []
         for number in range(rows.num_rows):
-            shard, row = trace.find_row(
+            shard, row = origins.find_row(
                 shards, number, name=None, source="wiki", subset="train", row_length=length
             )
             found += [
                 (number, origin.end, origin.document, origin.key)
-                for origin in trace.row(shards, shard, row, token=None)
+                for origin in origins.row(shards, shard, row, token=None)
             ]
         assert [(row, end, document) for row, end, document, _ in found] == list(
             zip(
@@ -47,25 +47,25 @@ def test_every_piece_of_every_row_is_traced_to_its_document(shards):
 def test_a_document_is_found_by_id_key_or_title_in_every_row_length(shards):
     (shard, *_) = shards.select(source="wiki", subset="train", row_length=64)
     row = shards.documents(shard).to_pylist()[0]
-    found = trace.document(shards, identity.show_id(row["id"]))
+    found = origins.document(shards, identity.show_id(row["id"]))
     assert {int(origin.shard.split("-")[2]) for origin in found} == {32, 64}
     tokens = sum(origin.end - origin.begin for origin in found if origin.shard == shard.name)
     assert tokens == row["num_tokens"]
     for name in ("key", "title"):
-        assert trace.document(shards, row[name]) == found
+        assert origins.document(shards, row[name]) == found
     for origin in found:
         (home,) = [one for one in shards.shards if one.name == origin.shard]
-        assert origin in trace.row(shards, home, origin.row, token=origin.begin)
+        assert origin in origins.row(shards, home, origin.row, token=origin.begin)
 
 
 def test_a_token_is_traced_to_the_piece_it_stands_in(shards):
     (shard, *_) = shards.select(source="wiki", subset="train", row_length=64)
-    whole = trace.row(shards, shard, 0, token=None)
+    whole = origins.row(shards, shard, 0, token=None)
     for origin in whole:
         for token in (origin.begin, origin.end - 1):
-            assert trace.row(shards, shard, 0, token=token) == [origin]
+            assert origins.row(shards, shard, 0, token=token) == [origin]
     with pytest.raises(ValueError, match="is no text"):
-        trace.row(shards, shard, 0, token=64)
+        origins.row(shards, shard, 0, token=64)
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:
