@@ -48,7 +48,8 @@ def dataset_card(manifest: Manifest) -> bytes:
         *_usage(manifest.parts),
         "## Rows",
         "",
-        f"Packing: {facts['packing']}; nothing is truncated. Entropy is that of the train tokens.",
+        f"Packing: {facts['packing']}; nothing is truncated. Entropies are those of a train token,",
+        "alone and behind the one before it.",
         "",
         *_markdown(_row_table(manifest)),
         "",
@@ -151,7 +152,7 @@ def _usage(parts: Sequence[Receipt]) -> Iterator[str]:
 def _row_table(manifest: Manifest) -> list[list[str]]:
     counts, facts = manifest.counts, manifest.facts
     rows = [
-        ["source", "subset", "row length", "documents", "rows", "tokens", "fill", "entropy, nats"]
+        ["source", "subset", "row length", "documents", "rows", "tokens", "fill", "entropies, nats"]
     ]
     for name in counts:
         unit, *key = name.split(" ")
@@ -159,7 +160,9 @@ def _row_table(manifest: Manifest) -> list[list[str]]:
             continue
         source, subset, length = key
         num_rows, num_tokens = counts[name], counts[" ".join(["num_tokens", *key])]
-        entropy = facts["unigram_entropy_nats"][f"{source} {length}"]
+        entropies = [
+            facts[f"{kind}_entropy_nats"][f"{source} {length}"] for kind in ("unigram", "bigram")
+        ]
         rows.append(
             [
                 source,
@@ -169,7 +172,7 @@ def _row_table(manifest: Manifest) -> list[list[str]]:
                 f"{num_rows:,}",
                 f"{num_tokens:,}",
                 f"{100 * num_tokens / max(1, num_rows * int(length)):.2f} %",
-                f"{entropy:.3f}" if subset == "train" else "",
+                " / ".join(f"{one:.3f}" for one in entropies) if subset == "train" else "",
             ]
         )
     return rows

@@ -307,6 +307,7 @@ def pack_bin(part: Part, output: Output) -> None:
         num_tokens=num_tokens,
         num_documents=documents.num_rows,
         row_digest=row_digest(shard, documents),
+        bigram_entropy_nats=round(rows.bigram_entropy(shard, special=inputs["special"]), 6),
     )
     key = f"{inputs['source']} {inputs['subset']} {inputs['row_length']}"
     output.count(
@@ -332,6 +333,7 @@ def _facts(
     """Describe the set: tokenizer, fill, entropy, licences."""
     fill: dict[str, float] = {}
     entropy: dict[str, float] = {}
+    bigram_entropy: dict[str, float] = {}
     for source in sorted({receipt.facts["source"] for receipt in receipts}):
         for length in section["row_lengths"]:
             mine = [
@@ -342,8 +344,12 @@ def _facts(
             num_rows = sum(receipt.facts["num_rows"] for receipt in mine)
             num_tokens = sum(receipt.facts["num_tokens"] for receipt in mine)
             fill[f"{source} {length}"] = round(num_tokens / max(1, num_rows * length), 6)
-            entropy[f"{source} {length}"] = _entropy(
-                [receipt for receipt in mine if receipt.facts["subset"] == "train"], url
+            train = [receipt for receipt in mine if receipt.facts["subset"] == "train"]
+            entropy[f"{source} {length}"] = _entropy(train, url)
+            weights = [receipt.facts["num_tokens"] for receipt in train]
+            values = [receipt.facts["bigram_entropy_nats"] for receipt in train]
+            bigram_entropy[f"{source} {length}"] = round(
+                sum(w * v for w, v in zip(weights, values, strict=True)) / max(1, sum(weights)), 6
             )
     facts = vocabulary.facts
     return {
@@ -354,6 +360,7 @@ def _facts(
         "packing": section["packing"],
         "fill": fill,
         "unigram_entropy_nats": entropy,
+        "bigram_entropy_nats": bigram_entropy,
         "licences": licences,
         # What became of the documents before, by source and fate.
         "fates": decided.counts,
@@ -367,7 +374,4 @@ def _entropy(receipts: list[Receipt], url: str) -> float:
         data = storage.read_bytes(storage.join(url, f"{receipt.name}.unigram.npy"))
         counts = np.load(io.BytesIO(data), allow_pickle=False)
         total = counts if total is None else total + counts
-    if total is None or not total.sum():
-        return 0.0
-    share = total[total > 0] / total.sum()
-    return round(float(-(share * np.log(share)).sum()), 6)
+    return 0.0 if total is None else round(rows.entropy(total), 6)

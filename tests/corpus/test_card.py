@@ -24,6 +24,7 @@ def part(source: str, subset: str, length: int, *, num_rows: int = 10) -> Receip
 
 
 def manifest(parts: list[Receipt], sources: dict[str, tuple[str, str]]) -> Manifest:
+    keys = [f"{one.facts['source']} {one.facts['row_length']}" for one in parts]
     counts: dict[str, int] = {}
     for one in parts:
         counts.update(one.counts)
@@ -47,9 +48,8 @@ def manifest(parts: list[Receipt], sources: dict[str, tuple[str, str]]) -> Manif
             "packing": "best_fit",
             "vocabulary": 512,
             "tokenizer_digest": "abc",
-            "unigram_entropy_nats": {
-                f"{one.facts['source']} {one.facts['row_length']}": 5.0 for one in parts
-            },
+            "unigram_entropy_nats": dict.fromkeys(keys, 5.0),
+            "bigram_entropy_nats": dict.fromkeys(keys, 3.0),
             "fates": {f"num_documents {name} kept train": 3 for name in sources}
             | {f"num_bytes {name} kept train": 3000 for name in sources},
         },
@@ -100,4 +100,4 @@ def test_the_card_is_a_function_of_the_manifest_without_its_files():
     one.files["README.md"] = File(num_bytes=len(card), sha256="0")
     assert dataset_card(one) == card
     assert b"| a | kept train | 3 | 3,000 |" in card
-    assert b"| a | train | 64 | 4 | 10 | 300 | 46.88 % | 5.000 |" in card
+    assert b"| a | train | 64 | 4 | 10 | 300 | 46.88 % | 5.000 / 3.000 |" in card

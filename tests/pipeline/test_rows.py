@@ -90,6 +90,16 @@ def test_rows_are_sound_and_hold_every_token(packing, documents, subset):
     )
 
 
+def test_the_bigram_entropy_is_that_of_the_definition():
+    # 5 is followed by 6 or 7, 6 and 7 always by 5: only the token behind 5 is open.
+    made, shard, _, _ = built([[5, 6, 5, 7], [5, 7, 5, 6]], packing="doc", subset="train")
+    assert made.shards[0].num_rows == 2
+    assert rows.bigram_entropy(shard, special=SPECIAL) == pytest.approx(4 / 6 * np.log(2))
+    assert rows.entropy(np.array([3, 0, 3])) == pytest.approx(np.log(2))
+    _, nothing, _, _ = built([], packing="doc", subset="train")
+    assert rows.bigram_entropy(nothing, special=SPECIAL) == 0
+
+
 def plan(*, row_lengths: list[int], packing: str = "best_fit") -> tuple[set[str], set[str]]:
     """Return the fingerprints of the tokens parts and of the shards."""
     common = {
