@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from corpus import check, excerpt, fetch, keep, sets, storage
+from corpus import check, excerpt, fetch, keep, origins, sets, storage
 from corpus.download import Wanted
+from corpus.shards import ShardSet
 from corpus.text_table import aligned
 
 
@@ -27,11 +28,25 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--data", default="data", help="the DATA folder or URL")
         if name == "gc":
             sub.add_argument("--delete", action="store_true", help="remove them")
-    sub = add("verify", "compare every file of a set with its digest")
+    sub = add("verify", "prove a set whole: every file's digest, and the rows of shards")
     sub.add_argument("set", help="folder or URL of one set")
     sub = add("head", "show the first rows of a set as text")
     sub.add_argument("set", help="folder or URL of one set")
     sub.add_argument("--rows", type=int, default=3, help="how many")
+    sub = add("trace", "tell which documents a row is from, or where a document's rows are")
+    sub.add_argument("set", help="folder or URL of a shard set")
+    what = sub.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--row",
+        type=int,
+        help="number of a row, among those of its source, subset and row length, or in its --shard",
+    )
+    what.add_argument("--document", help="id, key, address or title of a document")
+    sub.add_argument("--token", type=int, help="only the document at this position of the row")
+    sub.add_argument("--source", help="of the row, where the set has several")
+    sub.add_argument("--subset", default="train", help="of the row: train or held_out")
+    sub.add_argument("--row-length", type=int, help="of the row, where the set has several")
+    sub.add_argument("--shard", help="name of the shard that the row lies in")
     sub = add("fetch", "download raw text: wikipedia, cc-news, gutenberg, or any URL")
     sub.add_argument(
         "what",
@@ -103,7 +118,7 @@ def _gc(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    damage = list(check.damaged_files(options.set))
+    damage = list(check.damage(options.set))
     for line in damage:
         print(line)
     if not damage:
@@ -116,6 +131,24 @@ def _verify(options: argparse.Namespace) -> int:
 def _head(options: argparse.Namespace) -> int:
     for row in check.head(options.set, num_rows=options.rows):
         print(row + "\n")
+    return 0
+
+
+def _trace(options: argparse.Namespace) -> int:
+    shards = ShardSet(options.set, sets.read_manifest(options.set))
+    if options.document is not None:
+        pieces = origins.document(shards, options.document)
+    else:
+        shard, row = origins.find_row(
+            shards,
+            options.row,
+            name=options.shard,
+            source=options.source,
+            subset=options.subset,
+            row_length=options.row_length,
+        )
+        pieces = origins.row(shards, shard, row, token=options.token)
+    print(origins.table(pieces))
     return 0
 
 
@@ -153,7 +186,14 @@ def _wanted(options: argparse.Namespace) -> list[Wanted]:
     return fetch.urls(options.what, sha256=options.sha256)
 
 
-_COMMANDS = {"list": _list, "gc": _gc, "verify": _verify, "head": _head, "fetch": _fetch}
+_COMMANDS = {
+    "list": _list,
+    "gc": _gc,
+    "verify": _verify,
+    "head": _head,
+    "trace": _trace,
+    "fetch": _fetch,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

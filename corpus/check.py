@@ -1,4 +1,7 @@
-"""Prove a finished set whole, and show what is in it."""
+"""Prove a finished set whole, and show what is in it.
+
+`head` shows text, also of a private corpus: that is what it is asked for. No other command does.
+"""
 
 from collections.abc import Iterator
 
@@ -6,14 +9,53 @@ import numpy as np
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
-from corpus import identity, sets, storage
+from corpus import identity, sets, shard_check, storage
 from corpus.progress import Progress
 from corpus.shards import Shard, ShardSet
 
 
-def damaged_files(url: str) -> Iterator[str]:
-    """Yield a line for every file of a set that is missing or differs from its receipt."""
+def damage(url: str) -> Iterator[str]:
+    """Yield a line for everything about a set that is not whole.
+
+    That is: files that are missing or differ from their digests; a manifest whose parts do not add
+    up to it; and of shards, rows that are not what corpus/FORMAT.md says, with their numbers.
+    """
     manifest = sets.read_manifest(url)
+    damaged = list(_damaged_files(url, manifest))
+    yield from damaged
+    expected = sets.set_id(manifest.stage, manifest.identity)
+    if expected != manifest.id:
+        yield f"{url}: the manifest's id is {manifest.id}, its identity's is {expected}"
+    if sets.sum_counts(manifest.parts) != manifest.counts:
+        yield f"{url}: the manifest's counts are not the sums of its parts'"
+    # Of a damaged file the digest says all there is to say.
+    if manifest.stage == "shards" and not damaged:
+        yield from _unsound_shards(ShardSet(url, manifest))
+
+
+def _unsound_shards(shards: ShardSet) -> Iterator[str]:
+    try:
+        shards.tokenizer_files()
+    except ValueError as error:
+        yield str(error)
+    digests = {part.name: part.facts.get("row_digest") for part in shards.manifest.parts}
+    with Progress(
+        "verify rows", total=sum(shard.num_rows for shard in shards.shards), unit="rows"
+    ) as progress:
+        done = 0
+        for shard in shards.shards:
+            rows, documents = shards.table(shard), shards.documents(shard)
+            found = list(
+                shard_check.faults(shards, shard, rows, documents, shards.shard_unigram(shard))
+            )
+            if not found and shard_check.row_digest(rows, documents) != digests[shard.name]:
+                found.append("the digest of its rows is not the manifest's row_digest")
+            yield from (f"{storage.join(shards.url, shard.name)}: {line}" for line in found)
+            done += shard.num_rows
+            progress.update(done)
+
+
+def _damaged_files(url: str, manifest: sets.Manifest) -> Iterator[str]:
     files = [(name, file) for part in manifest.parts for name, file in part.files.items()]
     files.extend(manifest.files.items())
     with Progress("verify", total=sum(file.num_bytes for _, file in files), unit="B") as progress:
@@ -31,9 +73,6 @@ def damaged_files(url: str) -> Iterator[str]:
                     yield f"{place}: sha256 {found.sha256}, should be {file.sha256}"
             done += file.num_bytes
             progress.update(done)
-    expected = sets.set_id(manifest.stage, manifest.identity)
-    if expected != manifest.id:
-        yield f"{url}: the manifest's id is {manifest.id}, its identity's is {expected}"
 
 
 def head(url: str, *, num_rows: int) -> Iterator[str]:
@@ -77,7 +116,7 @@ def _head_shard(
 ) -> Iterator[str]:
     rows = shards.rows(shard.source, shard.subset, shard.row_length)
     titles = {
-        row["id"]: f"{row['title']} ({identity.show_id(row['id'])})"
+        row["id"]: f"{row['title'] or row['key']} ({identity.show_id(row['id'])})"
         for row in shards.documents(shard).to_pylist()
     }
     batch = rows.take(np.arange(min(num_rows, shard.num_rows)))

@@ -104,7 +104,10 @@ SHARD_DOCUMENTS = pa.schema(
         pa.field("id", ID, nullable=False),
         pa.field("key", pa.string(), nullable=False),
         pa.field("title", pa.string(), nullable=False),
-        pa.field("num_tokens", pa.int64(), nullable=False),
+        pa.field("url", pa.string(), nullable=False),  # empty where the input has none
+        pa.field(
+            "num_tokens", pa.int64(), nullable=False
+        ),  # with the [CLS] and [SEP] of each piece
     ]
 )
 
@@ -115,7 +118,8 @@ def shard_schema(*, row_length: int, vocabulary: int, held_out: bool) -> pa.Sche
     """Return the columns of a shard.
 
     A row is `[CLS] piece [SEP] [CLS] piece [SEP] ... [PAD]*`; a piece is one document or a cut of
-    one, and `pieces.end` is the exclusive end of each in the row. Held-out shards carry the
+    one, and `pieces.end` is the exclusive end of each in the row. (With packing `pair` the second
+    piece of a row has no [CLS].) Held-out shards carry the
     positions on which loss is measured, so every experiment is measured on the same ones.
     """
     token = pa.uint16() if vocabulary <= 1 << 16 else pa.uint32()

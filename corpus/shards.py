@@ -251,6 +251,15 @@ class ShardSet:
     def _document_ids(self, shard: Shard) -> NDArray[np.uint64]:
         return cast("NDArray[np.uint64]", self.documents(shard)["id"].to_numpy())
 
+    def table(self, shard: Shard) -> pa.Table:
+        """Return the rows of a shard (schemas.shard_schema), memory-mapped where it is local."""
+        return _open_table(storage.join(self.url, f"{shard.name}.arrow"))
+
+    def shard_unigram(self, shard: Shard) -> NDArray[np.int64]:
+        """Return how often each id stands in a shard's rows, int64 [vocabulary], specials as 0."""
+        data = storage.read_bytes(storage.join(self.url, f"{shard.name}.unigram.npy"))
+        return np.load(io.BytesIO(data), allow_pickle=False)
+
     def documents(self, shard: Shard) -> pa.Table:
         """Return the document table of a shard (schemas.SHARD_DOCUMENTS)."""
         url = storage.join(self.url, f"{shard.name}.documents.arrow")
@@ -278,8 +287,7 @@ class ShardSet:
         """
         total = np.zeros(self.vocabulary, dtype=np.int64)
         for shard in self.select(source=source, subset="train", row_length=row_length):
-            data = storage.read_bytes(storage.join(self.url, f"{shard.name}.unigram.npy"))
-            total += np.load(io.BytesIO(data), allow_pickle=False)
+            total += self.shard_unigram(shard)
         return total
 
     def tokenizer_files(self) -> dict[str, bytes]:

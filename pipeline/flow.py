@@ -127,6 +127,8 @@ class Stage:
     conservation is asserted."""
     extra_files: Mapping[str, bytes] = field(default_factory=dict)
     """Small files that the set carries along, by name below its folder."""
+    describe: Callable[[Manifest], Mapping[str, bytes]] = lambda manifest: {}
+    """More such files, which say what the manifest says: its dataset card."""
     num_bytes: int = 0
     """Of input: decides whether starting worker processes pays."""
 
@@ -289,8 +291,6 @@ def _commit(stage: Stage, url: str) -> Manifest:
     for step in stage.steps:
         done[step.name] = _by_name(_receipt(step.url(url), part) for part in step.plan(done))
     receipts = done["parts"]
-    for name, data in sorted(stage.extra_files.items()):
-        storage.write_bytes(storage.join(url, name), data)
     manifest = Manifest(
         stage=stage.name,
         id=sets.set_id(stage.name, stage.identity),
@@ -298,11 +298,11 @@ def _commit(stage: Stage, url: str) -> Manifest:
         counts=sets.sum_counts(receipts),
         parts=tuple(receipts),
         facts=stage.facts(receipts, url),
-        files={
-            name: sets.File(num_bytes=len(data), sha256=identity.digest(data))
-            for name, data in sorted(stage.extra_files.items())
-        },
     )
+    files = {**stage.extra_files, **stage.describe(manifest)}
+    for name, data in sorted(files.items()):
+        storage.write_bytes(storage.join(url, name), data)
+        manifest.files[name] = sets.File(num_bytes=len(data), sha256=identity.digest(data))
     storage.write_bytes(storage.join(url, sets.MANIFEST), manifest.to_bytes())
     return manifest
 

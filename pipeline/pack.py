@@ -17,19 +17,66 @@ class PackedRows:
     """[P]: the row of each piece."""
     start: NDArray[np.int64]
     """[P]: its first position in that row."""
-    num_rows: int
+    rooms: list[int]
+    """[R]: how many tokens are left in each row."""
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows there are."""
+        return len(self.rooms)
 
 
-def pack(lengths: Sequence[int], *, row_length: int) -> PackedRows:
+class OpenRows:
+    """Rows that have room, found by how much; of several with equal room the oldest is first."""
+
+    def __init__(self, rooms: Sequence[int], *, least: int = 1):
+        """Take the room of each row; one with less than `least` counts as full."""
+        self._least = least
+        self._rows: dict[int, list[int]] = {}  # room -> its rows, a heap
+        for row, room in enumerate(rooms):
+            if room >= least:
+                self._rows.setdefault(room, []).append(row)
+        self._rooms = sorted(self._rows)
+
+    def largest(self) -> int:
+        """Return the most room that a row has, 0 when all are full."""
+        return self._rooms[-1] if self._rooms else 0
+
+    def best(self, size: int) -> int:
+        """Return the least room that takes `size` tokens, 0 when there is none."""
+        at = bisect_left(self._rooms, size)
+        return self._rooms[at] if at < len(self._rooms) else 0
+
+    def put(self, size: int, room: int) -> int:
+        """Take `size` tokens of the oldest row that has this room, and return that row."""
+        row = heapq.heappop(self._rows[room])
+        if not self._rows[room]:
+            del self._rows[room], self._rooms[bisect_left(self._rooms, room)]
+        self.add(row, room - size)
+        return row
+
+    def add(self, row: int, room: int) -> None:
+        """Open a row that has this room."""
+        if room < self._least:
+            return
+        if room not in self._rows:
+            self._rows[room] = []
+            insort(self._rooms, room)
+        heapq.heappush(self._rows[room], row)
+
+
+def pack(lengths: Sequence[int], *, row_length: int, rooms: Sequence[int] = ()) -> PackedRows:
     """Place whole pieces into rows by best fit, longest first.
 
     Args:
         lengths: tokens of each piece, special tokens included, in the order that breaks ties.
         row_length: tokens per row.
+        rooms: of rows that were begun before, the room that each has left at its end.
 
     Returns:
-        The row and position of each piece. Rows are numbered in the order in which they were
-        begun, and pieces follow each other in a row in the order in which they were placed.
+        The row and position of each piece. New rows are numbered behind those begun before, in
+        the order in which they were begun, and pieces follow each other in a row in the order in
+        which they were placed.
 
     Raises:
         ValueError: a piece is empty or longer than a row (cut it first; see `tokens.cut`).
@@ -45,25 +92,16 @@ def pack(lengths: Sequence[int], *, row_length: int) -> PackedRows:
         )
     row = np.zeros(len(sizes), dtype=np.int64)
     start = np.zeros(len(sizes), dtype=np.int64)
-    rooms: list[int] = []  # sorted rooms of which there is a row
-    open_rows: dict[int, list[int]] = {}  # room -> its rows, a heap: oldest first
-    num_rows = 0
+    left, open_rows = list(rooms), OpenRows(rooms)
     for piece in np.argsort(-sizes, kind="stable").tolist():
         size = int(sizes[piece])
-        at = bisect_left(rooms, size)
-        if at == len(rooms):
-            chosen, room = num_rows, row_length
-            num_rows += 1
+        room = open_rows.best(size)
+        if room:
+            chosen = open_rows.put(size, room)
         else:
-            room = rooms[at]
-            chosen = heapq.heappop(open_rows[room])
-            if not open_rows[room]:
-                del open_rows[room], rooms[at]
+            chosen, room = len(left), row_length
+            left.append(room)
+            open_rows.add(chosen, room - size)
         row[piece], start[piece] = chosen, row_length - room
-        left = room - size
-        if left:
-            if left not in open_rows:
-                open_rows[left] = []
-                insort(rooms, left)
-            heapq.heappush(open_rows[left], chosen)
-    return PackedRows(row=row, start=start, num_rows=num_rows)
+        left[chosen] = room - size
+    return PackedRows(row=row, start=start, rooms=left)

@@ -280,6 +280,10 @@ class Shards:
 
     row_lengths: tuple[int, ...] = (512,)
     """Tokens per row, special tokens included; one set of rows for each length."""
+    packing: Literal["best_fit", "concat", "doc", "pair"] = "best_fit"
+    """best_fit: whole documents where they fit, long ones cut at ends of sentences, rows full.
+    concat: documents one after another, cut where a row ends. doc: a document a row. pair: two
+    segments a row, for NSP and SOP (see pipeline/layouts.py)."""
     bin_mb: int = 64
     """Text of the documents that are packed together and make one shard, in megabytes."""
     target_rate: float = 0.15

@@ -156,7 +156,9 @@ def _fate_order(entry: tuple[str, int]) -> tuple[str, int, int, str]:
 
 def shards_table(manifest: Manifest) -> str:
     """Return rows and tokens per source, subset and row length."""
-    rows = [["source", "subset", "row length", "documents", "pieces", "rows", "tokens", "fill"]]
+    cuts = ("sentence", "word", "inside")
+    head = ["source", "subset", "row length", "documents", "pieces", "rows", "tokens", "fill"]
+    rows = [[*head, *(f"{kind} cuts" for kind in cuts)]]
     counts = manifest.counts
     for name in counts:
         unit, source, subset, length = name.split(" ")
@@ -175,6 +177,7 @@ def shards_table(manifest: Manifest) -> str:
                 f"{num_rows:,}",
                 f"{num_tokens:,}",
                 f"{100 * fill:.2f} %",
+                *(f"{counts[f'num_{kind}_cuts {key}']:,}" for kind in cuts),
             ]
         )
     return aligned(rows)

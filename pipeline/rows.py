@@ -1,66 +1,87 @@
-"""Rows of a shard from the pieces of its documents. Pure array functions."""
+"""Rows of a shard from its documents. Pure array functions."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from corpus import identity, keyed, schemas
-from pipeline import pack
+from corpus import keyed, schemas
+from pipeline import layouts, tokens
 
 _TARGET = 0x54415247  # keeps this draw apart from other hashes of the same positions
 
-PIECES = pa.schema(
+TEXTS = pa.schema(
     [
         ("id", pa.uint64()),
-        ("number", pa.uint32()),  # of the piece in its document
         ("key", pa.string()),
         ("title", pa.string()),
-        ("ids", pa.list_(pa.uint32())),  # special tokens included
+        ("url", pa.string()),
+        ("ids", pa.list_(pa.uint32())),  # of the whole document, without special tokens
+        ("breaks", pa.binary()),  # of each token, see `tokens.Encoded`
     ]
 )
 
 
-def build_shard(pieces: pa.Table, inputs: dict[str, Any]) -> tuple[pa.RecordBatch, pa.Table]:
-    """Pack pieces into rows.
+def build_shard(
+    texts: pa.Table, inputs: dict[str, Any]
+) -> tuple[pa.RecordBatch, pa.Table, dict[str, int]]:
+    """Pack documents into rows.
 
     Args:
-        pieces: PIECES, sorted by (id, number).
-        inputs: row_length, vocabulary, special, subset, and for held-out rows seed, target_rate
-            and bin.
+        texts: TEXTS, sorted by id.
+        inputs: row_length, packing, vocabulary, special, subset, and for held-out rows seed,
+            target_rate and bin.
 
     Returns:
-        The rows (schemas.shard_schema) and their document table (schemas.SHARD_DOCUMENTS).
+        The rows (schemas.shard_schema), their document table (schemas.SHARD_DOCUMENTS), and how
+        often documents were cut, by where.
     """
-    length = inputs["row_length"]
-    ids = pieces["id"].to_numpy()
-    column = pieces["ids"].combine_chunks()
-    flat, offsets = column.values.to_numpy(), column.offsets.to_numpy()
-    sizes = np.diff(offsets).astype(np.int64)
-    packed = pack.pack(sizes.tolist(), row_length=length)
-    rows = np.full((packed.num_rows, length), inputs["special"]["[PAD]"], dtype=np.uint32)
-    for piece, (row, start) in enumerate(zip(packed.row, packed.start, strict=True)):
-        rows[row, start : start + sizes[piece]] = flat[offsets[piece] : offsets[piece + 1]]
-
-    unique, document_of = np.unique(ids, return_inverse=True)
-    first = pieces["number"].to_numpy() == 0
+    length, special = inputs["row_length"], inputs["special"]
+    is_text = _lists(texts).value_lengths().to_numpy() > 0
+    texts = texts.filter(pa.array(is_text, pa.bool_()))
+    column = _lists(texts)
+    flat = column.flatten().to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(column.value_lengths().to_numpy())]).tolist()
+    breaks = b"".join(texts["breaks"].to_pylist())
+    pieces = layouts.LAYOUTS[inputs["packing"]](breaks, offsets, length)
+    assert int((pieces.end - pieces.begin).sum()) == len(flat), "a token was lost or doubled"
+    sizes = pieces.sizes()
+    rows = np.full((pieces.num_rows, length), special["[PAD]"], dtype=np.uint32)
+    for row, start, opens, begin, end in zip(
+        pieces.row.tolist(),
+        pieces.start.tolist(),
+        pieces.opens.tolist(),
+        pieces.begin.tolist(),
+        pieces.end.tolist(),
+        strict=True,
+    ):
+        if opens:
+            rows[row, start] = special["[CLS]"]
+            start += 1
+        rows[row, start : start + end - begin] = flat[begin:end]
+        rows[row, start + end - begin] = special["[SEP]"]
     documents = pa.table(
         [
-            pa.array(unique),
-            pieces["key"].filter(pa.array(first)),
-            pieces["title"].filter(pa.array(first)),
+            texts["id"],
+            texts["key"],
+            texts["title"],
+            texts["url"],
             # [CLS] and [SEP] of each piece count: they stand in the rows.
-            pa.array(np.bincount(document_of, weights=sizes).astype(np.int64)),
+            pa.array(
+                np.bincount(pieces.document, weights=sizes, minlength=texts.num_rows).astype(
+                    np.int64
+                )
+            ),
         ],
         schema=schemas.SHARD_DOCUMENTS,
     )
-    by_row = np.lexsort((packed.start, packed.row))
-    bounds = np.searchsorted(packed.row[by_row], np.arange(packed.num_rows + 1))
+    by_row = np.lexsort((pieces.start, pieces.row))
+    bounds = np.searchsorted(pieces.row[by_row], np.arange(pieces.num_rows + 1))
     piece_values = pa.StructArray.from_arrays(
         [
-            pa.array((packed.start + sizes)[by_row].astype(np.uint32)),
-            pa.array(document_of[by_row].astype(np.uint32)),
+            pa.array((pieces.start + sizes)[by_row].astype(np.uint32)),
+            pa.array(pieces.document[by_row].astype(np.uint32)),
         ],
         fields=list(schemas.PIECE),
     )
@@ -77,7 +98,29 @@ def build_shard(pieces: pa.Table, inputs: dict[str, Any]) -> tuple[pa.RecordBatc
     ]
     if held_out:
         columns.append(_targets(rows, inputs))
-    return pa.RecordBatch.from_arrays(columns, schema=schema), documents
+    return pa.RecordBatch.from_arrays(columns, schema=schema), documents, _cuts(pieces, breaks)
+
+
+def _lists(texts: pa.Table) -> pa.ListArray:
+    """Return the ids of all documents as one array."""
+    chunks = texts.combine_chunks()["ids"].chunks
+    return cast(
+        "pa.ListArray", chunks[0] if chunks else pa.array([], texts.schema.field("ids").type)
+    )
+
+
+def _cuts(pieces: layouts.Pieces, breaks: bytes) -> dict[str, int]:
+    """Count where documents were cut: behind a sentence, behind a word, or inside one."""
+    at = np.argsort(pieces.begin)
+    # All but the last piece of each document end with a cut.
+    is_cut = pieces.document[at][1:] == pieces.document[at][:-1]
+    ends = pieces.end[at][:-1][is_cut]
+    kinds = np.bincount(np.frombuffer(breaks, dtype=np.uint8)[ends], minlength=3).tolist()
+    return {
+        "num_sentence_cuts": kinds[tokens.SENTENCE],
+        "num_word_cuts": kinds[tokens.WORD],
+        "num_inside_cuts": kinds[tokens.INSIDE],
+    }
 
 
 def _targets(rows: NDArray[np.uint32], inputs: dict[str, Any]) -> pa.ListArray:
@@ -108,15 +151,26 @@ def unigram(
     return counts
 
 
-def row_digest(shard: pa.RecordBatch, documents: pa.Table) -> str:
-    """Return a digest of the rows' meaning, comparable across file formats and libraries.
+def bigram_entropy(shard: pa.RecordBatch, *, special: dict[str, int]) -> float:
+    """Return how uncertain a token is when the one before it is known, in nats.
 
-    sha256 over the ids as little-endian uint32, then the ends and document ids of all pieces.
+    The entropy of the pairs of neighbours in the rows less that of their first tokens; pairs with a
+    special token do not count. Only the shard's own pairs are known, so it is less than that of the
+    language: most pairs of a small shard stand in it once.
     """
-    pieces = shard.column("pieces").flatten()
-    numbers = pieces.field("document").to_numpy()
-    return identity.digest(
-        shard.column("input_ids").flatten().to_numpy().astype("<u4").tobytes()
-        + pieces.field("end").to_numpy().astype("<u4").tobytes()
-        + documents["id"].to_numpy()[numbers].astype("<u8").tobytes()
-    )
+    column = cast("pa.FixedSizeListArray", shard.column("input_ids"))
+    ids = column.flatten().to_numpy().astype(np.int64).reshape(-1, column.type.list_size)
+    is_text = ~np.isin(ids, list(special.values()))
+    both = is_text[:, :-1] & is_text[:, 1:]
+    first, second = ids[:, :-1][both], ids[:, 1:][both]
+    pairs = np.unique((first << 32) | second, return_counts=True)[1]
+    return entropy(pairs) - entropy(np.bincount(first))
+
+
+def entropy(counts: NDArray[np.int64]) -> float:
+    """Return the entropy of a distribution given by counts, in nats; 0 of none."""
+    total = counts.sum()
+    if not total:
+        return 0.0
+    share = counts[counts > 0] / total
+    return float(-(share * np.log(share)).sum())

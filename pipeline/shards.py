@@ -1,7 +1,7 @@
 """Stage `shards`: kept documents -> token ids -> packed rows in Arrow IPC files.
 
-    tokens  per documents part: its kept documents encoded and cut, by bin
-    parts   per bin: best-fit packing into rows, one shard
+    tokens  per documents part: its kept documents encoded, with where they may be cut, by bin
+    parts   per bin and row length: documents laid out in rows, one shard
 
 A bin is the documents of one source and subset whose hashed ids fall together; there are as many
 bins as keep each near `shards.bin_mb`. Each row length has its own shards.
@@ -9,16 +9,18 @@ bins as keep each near `shards.bin_mb`. Each row length has its own shards.
 
 import io
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from corpus import identity, keyed, schemas, sets, storage
+from corpus import card, identity, keyed, schemas, sets, storage
 from corpus.sets import Manifest, Receipt
+from corpus.shard_check import row_digest
 from corpus.shards import SPECIAL_TOKENS, TOKENIZER_FOLDER
-from pipeline import card, partition, rows, tokenizer, tokens
+from pipeline import partition, rows, tokenizer, tokens
 from pipeline.flow import (
     Output,
     Part,
@@ -31,7 +33,7 @@ from pipeline.flow import (
 from pipeline.recipe import Recipe
 from pipeline.recipe import Shards as ShardsConfig
 
-VERSION = 1
+VERSION = 2
 SUBSETS = ("train", "held_out")
 _BIN = 0x42494E  # keeps this draw apart from other hashes of the same ids
 _BATCH_DOCUMENTS = 64
@@ -44,6 +46,7 @@ def stage(
     config = recipe.shards
     section: dict[str, Any] = {
         "row_lengths": sorted(config.row_lengths),
+        "packing": config.packing,
         "bin_mb": config.bin_mb,
         "target_rate": config.target_rate,
         "seed": config.seed,
@@ -94,12 +97,12 @@ def stage(
             Step(name="parts", plan=partial(_plan_parts, **common), work=pack_bin),
         ],
         facts=partial(
-            _facts, vocabulary=vocabulary, row_lengths=section["row_lengths"], licences=licences
+            _facts, vocabulary=vocabulary, section=section, decided=decided, licences=licences
         ),
         extra_files={
-            **{storage.join(TOKENIZER_FOLDER, name): content for name, content in files.items()},
-            "README.md": card.dataset_card(recipe, decided),
+            storage.join(TOKENIZER_FOLDER, name): content for name, content in files.items()
         },
+        describe=lambda manifest: {"README.md": card.dataset_card(manifest)},
         num_bytes=documents.counts.get("num_bytes", 0),
     )
 
@@ -114,13 +117,10 @@ def num_bins(decided: Manifest, config: ShardsConfig) -> dict[str, dict[str, int
     return bins
 
 
-def _layout(
-    source: str, *, bins: dict[str, dict[str, int]], row_lengths: list[int]
-) -> list[tuple[int, str, int]]:
-    """Return (row length, subset, bin) of each partition of a source's tokens files."""
+def _layout(source: str, *, bins: dict[str, dict[str, int]]) -> list[tuple[str, int]]:
+    """Return (subset, bin) of each partition of a source's tokens files."""
     return [
-        (length, subset, number)
-        for length in row_lengths
+        (subset, number)
         for subset in SUBSETS
         for number in range(bins.get(source, {}).get(subset, 0))
     ]
@@ -137,7 +137,7 @@ def _content(
     """Return what every part of a source depends on beside its own input."""
     return [
         VERSION,
-        {name: section[name] for name in ("row_lengths", "target_rate", "seed")},
+        section["seed"],
         bins.get(source, {}),
         vocabulary["digest"],
         vocabulary["special"],
@@ -179,7 +179,7 @@ def _plan_tokens(
                 "seed": section["seed"],
                 "source": entry["source"],
                 "bins": bins.get(entry["source"], {}),
-                "layout": _layout(entry["source"], bins=bins, row_lengths=section["row_lengths"]),
+                "layout": _layout(entry["source"], bins=bins),
             },
             num_bytes=entry["num_bytes"],
         )
@@ -188,15 +188,13 @@ def _plan_tokens(
 
 
 def write_tokens(part: Part, output: Output) -> None:
-    """Encode the kept documents of one part and cut them for each row length."""
+    """Encode the kept documents of one part."""
     inputs = part.inputs
     encoder = tokenizer.load(storage.read_bytes(inputs["tokenizer"]))
     # "[SEP]" in an article is five characters, not the end of a piece.
     encoder.encode_special_tokens = True
-    cls_id, sep_id = inputs["special"]["[CLS]"], inputs["special"]["[SEP]"]
     layout = {tuple(entry): number for number, entry in enumerate(inputs["layout"])}
-    lengths = sorted({length for length, _, _ in inputs["layout"]})
-    pieces: list[dict[str, Any]] = []
+    texts: list[dict[str, Any]] = []
     partitions: list[int] = []
     pending: list[tuple[str, dict[str, Any]]] = []
     num_tokens = num_bytes = 0
@@ -208,35 +206,20 @@ def write_tokens(part: Part, output: Output) -> None:
             num_tokens += len(document.ids)
             num_bytes += len(row["text"].encode())
             number = _bin(row["id"], num=inputs["bins"][subset], seed=inputs["seed"])
-            for length in lengths:
-                for place, (begin, end) in enumerate(tokens.cut(document, limit=length - 2)):
-                    pieces.append(
-                        {
-                            "id": row["id"],
-                            "number": place,
-                            "key": row["key"] if place == 0 else "",
-                            "title": row["title"] if place == 0 else "",
-                            "ids": np.r_[cls_id, document.ids[begin:end], sep_id],
-                        }
-                    )
-                    partitions.append(layout[length, subset, number])
+            named = {name: row[name] for name in ("id", "key", "title", "url")}
+            texts.append({**named, "ids": document.ids, "breaks": document.breaks})
+            partitions.append(layout[subset, number])
         pending.clear()
 
-    columns = ["id", "key", "title", "text"]
+    columns = ["id", "key", "title", "url", "text"]
     for entry in tokenizer.kept_texts(inputs["documents"], inputs["fates"], columns=columns):
         pending.append(entry)
         if len(pending) == _BATCH_DOCUMENTS:
             flush()
     flush()
     table = pa.table(
-        [
-            pa.array([piece["id"] for piece in pieces], pa.uint64()),
-            pa.array([piece["number"] for piece in pieces], pa.uint32()),
-            pa.array([piece["key"] for piece in pieces], pa.string()),
-            pa.array([piece["title"] for piece in pieces], pa.string()),
-            pa.array([piece["ids"] for piece in pieces], pa.list_(pa.uint32())),
-        ],
-        schema=rows.PIECES,
+        [pa.array([text[field.name] for text in texts], field.type) for field in rows.TEXTS],
+        schema=rows.TEXTS,
     )
     with output.create(f"{part.name}.arrow") as file:
         partition.write(
@@ -269,19 +252,20 @@ def _plan_parts(
         )
         digests = [receipt.content() for receipt in mine]
         files = [storage.join(folder, receipt.file()) for receipt in mine]
-        for number, (length, subset, place) in enumerate(
-            _layout(source, bins=bins, row_lengths=section["row_lengths"])
-        ):
+        layout = enumerate(_layout(source, bins=bins))
+        for length, (number, (subset, place)) in product(section["row_lengths"], layout):
+            own = [length, section["packing"], section["target_rate"], number]
             parts.append(
                 Part(
                     name=f"{source}-{subset}-{length}-{place:05d}",
-                    fingerprint=part_fingerprint("shards", "parts", content, digests, number),
+                    fingerprint=part_fingerprint("shards", "parts", content, digests, own),
                     inputs={
                         "files": files,
                         "partition": number,
                         "source": source,
                         "subset": subset,
                         "row_length": length,
+                        "packing": section["packing"],
                         "vocabulary": vocabulary["size"],
                         "special": vocabulary["special"],
                         "target_rate": section["target_rate"],
@@ -297,9 +281,8 @@ def _plan_parts(
 def pack_bin(part: Part, output: Output) -> None:
     """Pack one bin and write its shard, its document table and its unigram counts."""
     inputs = part.inputs
-    table = partition.read(inputs["files"], inputs["partition"], schema=rows.PIECES)
-    table = table.sort_by([("id", "ascending"), ("number", "ascending")]).combine_chunks()
-    shard, documents = rows.build_shard(table, inputs)
+    table = partition.read(inputs["files"], inputs["partition"], schema=rows.TEXTS)
+    shard, documents, cuts = rows.build_shard(table.sort_by("id"), inputs)
     with (
         output.create(f"{part.name}.arrow") as file,
         pa.ipc.new_file(file, shard.schema) as writer,
@@ -323,7 +306,8 @@ def pack_bin(part: Part, output: Output) -> None:
         num_rows=shard.num_rows,
         num_tokens=num_tokens,
         num_documents=documents.num_rows,
-        row_digest=rows.row_digest(shard, documents),
+        row_digest=row_digest(shard, documents),
+        bigram_entropy_nats=round(rows.bigram_entropy(shard, special=inputs["special"]), 6),
     )
     key = f"{inputs['source']} {inputs['subset']} {inputs['row_length']}"
     output.count(
@@ -331,7 +315,8 @@ def pack_bin(part: Part, output: Output) -> None:
             f"num_rows {key}": shard.num_rows,
             f"num_tokens {key}": num_tokens,
             f"num_documents {key}": documents.num_rows,
-            f"num_pieces {key}": table.num_rows,
+            f"num_pieces {key}": len(shard.column("pieces").flatten()),
+            **{f"{name} {key}": number for name, number in cuts.items()},
         }
     )
 
@@ -341,14 +326,16 @@ def _facts(
     url: str,
     *,
     vocabulary: Manifest,
-    row_lengths: list[int],
+    section: dict[str, Any],
+    decided: Manifest,
     licences: dict[str, str],
 ) -> dict[str, Any]:
     """Describe the set: tokenizer, fill, entropy, licences."""
     fill: dict[str, float] = {}
     entropy: dict[str, float] = {}
+    bigram_entropy: dict[str, float] = {}
     for source in sorted({receipt.facts["source"] for receipt in receipts}):
-        for length in row_lengths:
+        for length in section["row_lengths"]:
             mine = [
                 receipt
                 for receipt in receipts
@@ -357,18 +344,26 @@ def _facts(
             num_rows = sum(receipt.facts["num_rows"] for receipt in mine)
             num_tokens = sum(receipt.facts["num_tokens"] for receipt in mine)
             fill[f"{source} {length}"] = round(num_tokens / max(1, num_rows * length), 6)
-            entropy[f"{source} {length}"] = _entropy(
-                [receipt for receipt in mine if receipt.facts["subset"] == "train"], url
+            train = [receipt for receipt in mine if receipt.facts["subset"] == "train"]
+            entropy[f"{source} {length}"] = _entropy(train, url)
+            weights = [receipt.facts["num_tokens"] for receipt in train]
+            values = [receipt.facts["bigram_entropy_nats"] for receipt in train]
+            bigram_entropy[f"{source} {length}"] = round(
+                sum(w * v for w, v in zip(weights, values, strict=True)) / max(1, sum(weights)), 6
             )
     facts = vocabulary.facts
     return {
         "vocabulary": facts["vocabulary"],
         "special_tokens": {name: facts["special_tokens"][name] for name in SPECIAL_TOKENS},
         "tokenizer_digest": facts["tokenizer_digest"],
-        "row_lengths": row_lengths,
+        "row_lengths": section["row_lengths"],
+        "packing": section["packing"],
         "fill": fill,
         "unigram_entropy_nats": entropy,
+        "bigram_entropy_nats": bigram_entropy,
         "licences": licences,
+        # What became of the documents before, by source and fate.
+        "fates": decided.counts,
     }
 
 
@@ -379,7 +374,4 @@ def _entropy(receipts: list[Receipt], url: str) -> float:
         data = storage.read_bytes(storage.join(url, f"{receipt.name}.unigram.npy"))
         counts = np.load(io.BytesIO(data), allow_pickle=False)
         total = counts if total is None else total + counts
-    if total is None or not total.sum():
-        return 0.0
-    share = total[total > 0] / total.sum()
-    return round(float(-(share * np.log(share)).sum()), 6)
+    return 0.0 if total is None else round(rows.entropy(total), 6)

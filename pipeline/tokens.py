@@ -1,6 +1,5 @@
 """From text to token ids, and from long documents to pieces that fit a row."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,9 @@ from tokenizers import Encoding, Tokenizer
 
 from pipeline.sentences import sentence_ends
 
+INSIDE, WORD, SENTENCE = 0, 1, 2
+"""What begins with a token: nothing, a word, or a sentence (and with it a word)."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Encoded:
@@ -17,10 +19,8 @@ class Encoded:
 
     ids: NDArray[np.uint32]
     """[T]."""
-    sentence_starts: list[int]
-    """Token indices at which a sentence begins, rising, without 0."""
-    word_starts: list[int]
-    """Token indices at which a word begins, rising, without 0."""
+    breaks: bytes
+    """[T]: INSIDE, WORD or SENTENCE. The first token begins a sentence."""
 
 
 def encode(texts: Sequence[str], tokenizer: Tokenizer) -> list[Encoded]:
@@ -30,48 +30,64 @@ def encode(texts: Sequence[str], tokenizer: Tokenizer) -> list[Encoded]:
 
 
 def _encoded(text: str, encoding: Encoding) -> Encoded:
-    offsets = encoding.offsets
-    starts = np.array([start for start, _ in offsets], dtype=np.int64)
-    words = encoding.word_ids
-    word_starts = [i for i in range(len(words)) if i == 0 or words[i] != words[i - 1]]
+    starts = np.array([start for start, _ in encoding.offsets], dtype=np.int64)
+    words = np.array(encoding.word_ids, dtype=np.int64)
+    word_starts = np.flatnonzero(np.diff(words, prepend=-1))
+    breaks = np.full(len(starts), INSIDE, dtype=np.uint8)
+    breaks[word_starts] = WORD
     # A sentence begins with the word of the first token behind the end of the one before; the
     # space in front of that word may be a token of its own and belongs to it.
-    behind = np.searchsorted(starts, np.array(sentence_ends(text)[:-1], dtype=np.int64))
-    sentences = {
-        word_starts[bisect_right(word_starts, at) - 1] for at in behind.tolist() if at < len(starts)
-    }
-    return Encoded(
-        ids=np.array(encoding.ids, dtype=np.uint32),
-        sentence_starts=sorted(sentences - {0}),
-        word_starts=word_starts[1:],
-    )
+    behind = np.searchsorted(starts, np.array([0, *sentence_ends(text)[:-1]], dtype=np.int64))
+    behind = behind[behind < len(starts)]
+    breaks[word_starts[np.searchsorted(word_starts, behind, side="right") - 1]] = SENTENCE
+    return Encoded(ids=np.array(encoding.ids, dtype=np.uint32), breaks=breaks.tobytes())
 
 
-def cut(document: Encoded, *, limit: int) -> list[tuple[int, int]]:
+def cut(
+    breaks: bytes, begin: int, end: int, *, limit: int, spare: int = 0, reach: int | None = None
+) -> list[tuple[int, int]]:
     """Cut a document into pieces of at most `limit` tokens.
 
-    A piece ends at the last end of a sentence in the last quarter of its room, else at the last
-    end of a word, else at the limit. Without the quarter, a long sentence at the end of a short
-    row would leave half of the row to padding (15 % of all rows of 128 on English Wikipedia).
+    A piece ends at the last end of a sentence within reach of its limit, else at the last end of a
+    word, else at the limit. With all of its room within reach, a long sentence at the end of a
+    short row would leave half of it to padding (15 % of all rows of 128 on English Wikipedia).
+
+    Args:
+        breaks: of the tokens of any number of documents.
+        begin: the document's first token.
+        end: the one behind its last.
+        limit: tokens of a piece.
+        reach: how many tokens of its room a piece may leave to end with a sentence; a quarter of
+            the room by default.
+        spare: a piece that does not take all its room rather leaves so many tokens, which
+            another piece can use.
 
     Returns:
         The first token and the one behind the last of each piece; together they are the document.
     """
+    least = limit + 1 - (limit // 4 if reach is None else reach)
     pieces = []
-    begin, total = 0, len(document.ids)
-    while total - begin > limit:
-        end = (
-            _last(document.sentence_starts, after=begin + limit - limit // 4, upto=begin + limit)
-            or _last(document.word_starts, after=begin, upto=begin + limit)
-            or begin + limit
-        )
+    while end - begin > limit:
+        after = cut_at(breaks, begin, limit=limit, least=least, spare=spare)
+        after = after or word_at(breaks, begin, limit=limit) or begin + limit
+        pieces.append((begin, after))
+        begin = after
+    if begin < end:
         pieces.append((begin, end))
-        begin = end
-    if begin < total:
-        pieces.append((begin, total))
     return pieces
 
 
-def _last(starts: list[int], *, after: int, upto: int) -> int | None:
-    at = bisect_right(starts, upto) - 1
-    return starts[at] if at >= 0 and starts[at] > after else None
+def cut_at(breaks: bytes, begin: int, *, limit: int, least: int, spare: int = 0) -> int:
+    """Return the last start of a sentence `least` to `limit` tokens behind `begin`, 0 if none."""
+    last = begin + limit
+    if spare and breaks[last] != SENTENCE:
+        found = breaks.rfind(SENTENCE, begin + least, last - spare + 1)
+        if found >= 0:
+            return found
+    return max(0, breaks.rfind(SENTENCE, begin + least, last + 1))
+
+
+def word_at(breaks: bytes, begin: int, *, limit: int) -> int:
+    """Return the last start of a word at most `limit` tokens behind `begin`, 0 if none."""
+    low, high = begin + 1, begin + limit + 1
+    return max(0, breaks.rfind(WORD, low, high), breaks.rfind(SENTENCE, low, high))

@@ -2,7 +2,6 @@
 
 import random
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -26,21 +25,21 @@ def trained(request) -> Tokenizer:
     return fresh
 
 
-@given(ids=st.integers(0, 200), sentences=st.sets(st.integers(1, 199)), limit=st.integers(2, 40))
-def test_pieces_are_the_document(ids, sentences, limit):
-    document = tokens.Encoded(
-        ids=np.arange(ids, dtype=np.uint32),
-        sentence_starts=sorted(at for at in sentences if at < ids),
-        word_starts=[at for at in range(1, ids) if at % 3 == 0 or at in sentences],
-    )
-    pieces = tokens.cut(document, limit=limit)
-    flat = [i for begin, end in pieces for i in range(begin, end)]
-    assert flat == list(range(ids))
-    assert all(0 < end - begin <= limit for begin, end in pieces)
-    allowed = {*document.sentence_starts, *document.word_starts}
-    for begin, end in pieces[:-1]:
+@given(
+    breaks=st.lists(st.sampled_from([0, 0, 1, 1, 2]), max_size=200).map(bytes),
+    before=st.integers(0, 5),
+    limit=st.integers(2, 40),
+    spare=st.sampled_from([0, 4]),
+)
+def test_pieces_are_the_document(breaks, before, limit, spare):
+    whole = bytes(before) + breaks + b"\2"
+    end = before + len(breaks)
+    pieces = tokens.cut(whole, before, end, limit=limit, spare=spare)
+    assert [i for first, last in pieces for i in range(first, last)] == list(range(before, end))
+    assert all(0 < last - first <= limit for first, last in pieces)
+    for first, last in pieces[:-1]:
         # Inside a word only where no word ends within the limit.
-        assert end in allowed or not [at for at in allowed if begin < at <= begin + limit]
+        assert whole[last] or not any(whole[first + 1 : first + limit + 1])
 
 
 def test_a_long_document_is_cut_at_ends_of_sentences(trained):
@@ -48,7 +47,7 @@ def test_a_long_document_is_cut_at_ends_of_sentences(trained):
     (document,) = tokens.encode([text], trained)
     pieces = [
         trained.decode(document.ids[begin:end].tolist())
-        for begin, end in tokens.cut(document, limit=120)
+        for begin, end in tokens.cut(document.breaks, 0, len(document.ids), limit=120)
     ]
     assert "".join(pieces) == text
     assert all(piece.rstrip().endswith("bridge.") for piece in pieces)
@@ -87,7 +86,8 @@ def test_a_special_token_in_the_text_is_text(trained, tmp_path):
 
     text = "The river [SEP] and the [MASK] stone of [PAD] the bridge."
     documents, fates = tmp_path / "d.parquet", tmp_path / "f.parquet"
-    pq.write_table(pa.table({"id": [1], "key": ["1"], "title": ["t"], "text": [text]}), documents)
+    row = {"id": [1], "key": ["1"], "title": ["t"], "url": [""], "text": [text]}
+    pq.write_table(pa.table(row), documents)
     none = pa.array([[]], schemas.FATES.field("cuts").type)
     pq.write_table(pa.table({"id": [1], "subset": ["train"], "cuts": none}), fates)
     (tmp_path / "tokenizer.json").write_bytes(tokenizer.files(trained)["tokenizer.json"])
@@ -102,12 +102,11 @@ def test_a_special_token_in_the_text_is_text(trained, tmp_path):
             "seed": 0,
             "source": "wiki",
             "bins": {"train": 1},
-            "layout": [[128, "train", 0]],
+            "layout": [["train", 0]],
         },
     )
     shards.write_tokens(part, Output(url=str(tmp_path / "out")))
     rows = pa.ipc.open_file(str(tmp_path / "out" / "p.arrow")).read_all()
     ids = rows["ids"][0].as_py()
-    assert (ids[0], ids[-1]) == (2, 3)
-    assert not {0, 1, 2, 3, 4} & set(ids[1:-1])
-    assert trained.decode(ids[1:-1]) == text
+    assert not {0, 1, 2, 3, 4} & set(ids)
+    assert trained.decode(ids) == text

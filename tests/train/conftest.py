@@ -136,6 +136,7 @@ def _part(folder, docs, tokenizer, source, subset, row_length, vocabulary) -> se
     _write(folder / f"{name}.arrow", table)
     lengths = [len(entry) for _, entry in encoded]
     known = {"id": [doc.id for doc in docs], "key": [str(doc.id) for doc in docs]}
+    known |= {"url": [""] * len(docs)}
     known |= {"title": [f"title {doc.id}" for doc in docs], "num_tokens": lengths}
     _write(folder / f"{name}.documents.arrow", pa.table(known, schema=schemas.SHARD_DOCUMENTS))
     counts = np.bincount(ids[ids > 4], minlength=vocabulary).astype(np.int64)

@@ -1,0 +1,193 @@
+"""The dataset card beside shards: a README.md that the Hugging Face hub and `datasets` read.
+
+It says what the manifest says, and shows no text of the corpus, which may be private.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from corpus.sets import Manifest, Receipt
+
+# As the hub lists them (Dataset Card specification): rows of the whole set.
+_SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
+_LARGEST = "n>1B"
+# SPDX identifiers that the hub knows, in its spelling; others are `other`.
+_LICENCES = frozenset(
+    """
+    apache-2.0 mit bsd-2-clause bsd-3-clause cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0
+    cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0
+    cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 gfdl odbl odc-by pddl
+    unlicense mpl-2.0 gpl-2.0 gpl-3.0 lgpl-3.0 agpl-3.0 unknown
+    """.split()  # noqa: SIM905 - a list literal of these would fill the page
+)
+
+
+def dataset_card(manifest: Manifest) -> bytes:
+    """Return README.md of a shard set: front matter for the hub, then words and tables.
+
+    Args:
+        manifest: of the shard set; what it says of extra files is not looked at, since the card
+            is one of them.
+    """
+    section, facts = manifest.identity["section"], manifest.facts
+    sources: Mapping[str, Mapping[str, str]] = section["sources"]
+    name = section["corpus"]
+    lines = [
+        "---",
+        *_front_matter(name, sources, manifest.parts),
+        "---",
+        "",
+        f"# {name}: packed rows for masked-language-model pretraining",
+        "",
+        "Made by gristmill; `corpus/FORMAT.md` there documents the format. Each row is",
+        "`[CLS] piece [SEP] [CLS] piece [SEP] ... [PAD]*`; `pieces` says where each piece ends and",
+        "which document it is from, a row number of the `.documents.arrow` file beside the shard.",
+        "Nothing is masked; held-out rows carry the `targets` on which loss is measured.",
+        "",
+        *_usage(manifest.parts),
+        "## Rows",
+        "",
+        f"Packing: {facts['packing']}; nothing is truncated. Entropies are those of a train token,",
+        "alone and behind the one before it.",
+        "",
+        *_markdown(_row_table(manifest)),
+        "",
+        "## Sources",
+        "",
+        *_markdown(
+            [
+                ["source", "licence", "language"],
+                *(
+                    [key, sources[key]["licence"], sources[key]["language"]]
+                    for key in sorted(sources)
+                ),
+            ]
+        ),
+        "",
+        "## What became of the documents",
+        "",
+        *_markdown(_fate_table(facts["fates"])),
+        "",
+        "## Identity",
+        "",
+        f"- set: `{manifest.id}`, version {manifest.identity['version']}",
+        f"- tokenizer: {facts['vocabulary']:,} entries, sha256 `{facts['tokenizer_digest']}`, in "
+        "`tokenizer/`",
+        *(
+            f"- made from {stage}: manifest sha256 `{digest}`"
+            for stage, digest in sorted(manifest.identity["parents"].items())
+        ),
+        "",
+    ]
+    return "\n".join(lines).encode()
+
+
+def _front_matter(
+    name: str, sources: Mapping[str, Mapping[str, str]], parts: Sequence[Receipt]
+) -> Iterator[str]:
+    # JSON strings and lists are YAML; without quotes Norwegian, `no`, would be read as false.
+    licences = sorted({_licence(source["licence"]) for source in sources.values()})
+    yield f"pretty_name: {json.dumps(name)}"
+    yield f"license: {json.dumps(licences[0] if len(licences) == 1 else licences)}"
+    if licences == ["other"]:
+        own = sorted({source["licence"] for source in sources.values()})
+        yield f"license_name: {json.dumps(', '.join(own))}"
+    yield f"language: {json.dumps(sorted({source['language'] for source in sources.values()}))}"
+    yield 'task_categories: ["fill-mask"]'
+    yield f"size_categories: {json.dumps([_size(sum(part.facts['num_rows'] for part in parts))])}"
+    yield 'tags: ["gristmill", "tokenized", "packed"]'
+    configurations = _configurations(parts)
+    if configurations:
+        yield "configs:"
+    for number, (configuration, (source, subset, length)) in enumerate(configurations.items()):
+        yield f"- config_name: {json.dumps(configuration)}"
+        if number == 0:
+            yield "  default: true"
+        yield "  data_files:"
+        yield f"  - split: {json.dumps(subset)}"
+        # Five places: not the document tables, which end in `.documents.arrow`.
+        yield f"    path: {json.dumps(f'{source}-{subset}-{length}-?????.arrow')}"
+
+
+def _configurations(parts: Sequence[Receipt]) -> dict[str, tuple[str, str, int]]:
+    """Return the source, subset and row length of each configuration, train rows first.
+
+    Held-out rows have a column more, and all splits of a configuration must have the same.
+    """
+    found = {
+        (part.facts["subset"] != "train", part.facts["source"], part.facts["row_length"])
+        for part in parts
+    }
+    return {
+        f"{source}-{length}-held_out" if held_out else f"{source}-{length}": (
+            source,
+            "held_out" if held_out else "train",
+            length,
+        )
+        for held_out, source, length in sorted(found)
+    }
+
+
+def _licence(name: str) -> str:
+    return name.lower() if name.lower() in _LICENCES else "other"
+
+
+def _size(num_rows: int) -> str:
+    for size, limit in zip(_SIZES, (10**exponent for exponent in range(3, 10)), strict=True):
+        if num_rows < limit:
+            return size
+    return _LARGEST
+
+
+def _usage(parts: Sequence[Receipt]) -> Iterator[str]:
+    for configuration, (_, subset, _) in list(_configurations(parts).items())[:1]:
+        yield "```python"
+        yield "from datasets import load_dataset"
+        yield f'rows = load_dataset("PATH_OR_NAME", "{configuration}", split="{subset}")'
+        yield "```"
+        yield ""
+
+
+def _row_table(manifest: Manifest) -> list[list[str]]:
+    counts, facts = manifest.counts, manifest.facts
+    rows = [
+        ["source", "subset", "row length", "documents", "rows", "tokens", "fill", "entropies, nats"]
+    ]
+    for name in counts:
+        unit, *key = name.split(" ")
+        if unit != "num_rows":
+            continue
+        source, subset, length = key
+        num_rows, num_tokens = counts[name], counts[" ".join(["num_tokens", *key])]
+        entropies = [
+            facts[f"{kind}_entropy_nats"][f"{source} {length}"] for kind in ("unigram", "bigram")
+        ]
+        rows.append(
+            [
+                source,
+                subset,
+                length,
+                f"{counts[' '.join(['num_documents', *key])]:,}",
+                f"{num_rows:,}",
+                f"{num_tokens:,}",
+                f"{100 * num_tokens / max(1, num_rows * int(length)):.2f} %",
+                " / ".join(f"{one:.3f}" for one in entropies) if subset == "train" else "",
+            ]
+        )
+    return rows
+
+
+def _fate_table(fates: Mapping[str, int]) -> list[list[str]]:
+    rows = [["source", "fate", "documents", "bytes of text"]]
+    for name, number in sorted(fates.items()):
+        unit, source, what = name.split(" ", 2)
+        if unit == "num_documents":
+            rows.append([source, what, f"{number:,}", f"{fates[f'num_bytes {source} {what}']:,}"])
+    return rows
+
+
+def _markdown(rows: Sequence[Sequence[Any]]) -> list[str]:
+    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]

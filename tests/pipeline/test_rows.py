@@ -1,0 +1,149 @@
+"""Whatever the documents and the packing, the rows are sound and hold the text."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corpus import shard_check
+from corpus.sets import File, Manifest, Receipt
+from corpus.shards import ShardSet
+from pipeline import layouts, rows, shards
+
+SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
+VOCABULARY = 128
+LENGTH = 16
+
+
+def built(documents: list[list[int]], *, packing: str, subset: str):
+    """Return a set of one shard, its rows, documents and cuts."""
+    rng = np.random.default_rng(len(documents))
+    texts = pa.table(
+        {
+            "id": range(1, len(documents) + 1),
+            "key": [f"k{n}" for n in range(len(documents))],
+            "title": ["t"] * len(documents),
+            "url": [f"https://a.example/{n}" for n in range(len(documents))],
+            "ids": documents,
+            "breaks": [rng.integers(0, 3, len(ids), dtype=np.uint8).tobytes() for ids in documents],
+        },
+        schema=rows.TEXTS,
+    )
+    inputs = {
+        "row_length": LENGTH,
+        "packing": packing,
+        "vocabulary": VOCABULARY,
+        "special": SPECIAL,
+        "subset": subset,
+        "seed": 0,
+        "target_rate": 0.15,
+        "bin": 0,
+    }
+    shard, table, cuts = rows.build_shard(texts, inputs)
+    part = Receipt(
+        name="p",
+        fingerprint="0",
+        files={"p.arrow": File(num_bytes=0, sha256="0")},
+        facts={
+            "source": "s",
+            "subset": subset,
+            "row_length": LENGTH,
+            "num_rows": shard.num_rows,
+            "num_tokens": sum(table["num_tokens"].to_pylist()),
+            "num_documents": table.num_rows,
+        },
+    )
+    facts = {
+        "tokenizer_digest": "0",
+        "vocabulary": VOCABULARY,
+        "special_tokens": SPECIAL,
+        "packing": packing,
+    }
+    made = ShardSet(
+        "memory",
+        Manifest(stage="shards", id="0", identity={}, counts={}, parts=(part,), facts=facts),
+    )
+    return made, shard, table, cuts
+
+
+texts = st.lists(st.lists(st.integers(5, VOCABULARY - 1), max_size=60), max_size=8)
+
+
+@pytest.mark.parametrize("packing", layouts.LAYOUTS)
+@given(documents=texts, subset=st.sampled_from(["train", "held_out"]))
+def test_rows_are_sound_and_hold_every_token(packing, documents, subset):
+    made, shard, table, cuts = built(documents, packing=packing, subset=subset)
+    unigram = rows.unigram(shard, vocabulary=VOCABULARY, special=SPECIAL)
+    stored = pa.Table.from_batches([shard])
+    assert list(shard_check.faults(made, made.shards[0], stored, table, unigram)) == []
+    kept = [ids for ids in documents if ids]
+    expected = np.bincount([i for ids in kept for i in ids], minlength=VOCABULARY)
+    np.testing.assert_array_equal(unigram, expected)
+    assert table.num_rows == len(kept)
+    num_pieces = sum(len(pieces) for pieces in stored["pieces"].to_pylist())
+    assert sum(cuts.values()) == num_pieces - len(kept)
+    # The address of a document stands beside its rows.
+    assert all(
+        url.rsplit("/", 1)[1] == key[1:]
+        for url, key in zip(table["url"].to_pylist(), table["key"].to_pylist(), strict=True)
+    )
+
+
+def test_the_bigram_entropy_is_that_of_the_definition():
+    # 5 is followed by 6 or 7, 6 and 7 always by 5: only the token behind 5 is open.
+    made, shard, _, _ = built([[5, 6, 5, 7], [5, 7, 5, 6]], packing="doc", subset="train")
+    assert made.shards[0].num_rows == 2
+    assert rows.bigram_entropy(shard, special=SPECIAL) == pytest.approx(4 / 6 * np.log(2))
+    assert rows.entropy(np.array([3, 0, 3])) == pytest.approx(np.log(2))
+    _, nothing, _, _ = built([], packing="doc", subset="train")
+    assert rows.bigram_entropy(nothing, special=SPECIAL) == 0
+
+
+def plan(*, row_lengths: list[int], packing: str = "best_fit") -> tuple[set[str], set[str]]:
+    """Return the fingerprints of the tokens parts and of the shards."""
+    common = {
+        "inputs": [
+            {
+                "name": "a",
+                "source": "s",
+                "content": "1",
+                "fates_content": "2",
+                "url": "u",
+                "fates": "f",
+                "num_bytes": 9,
+            }
+        ],
+        "section": {
+            "row_lengths": row_lengths,
+            "packing": packing,
+            "target_rate": 0.15,
+            "seed": 0,
+        },
+        "bins": {"s": {"train": 2, "held_out": 1}},
+        "vocabulary": {"size": VOCABULARY, "special": SPECIAL, "digest": "0", "url": "t"},
+        "libraries": {},
+        "url": "set",
+    }
+    encoded = shards._plan_tokens({}, **common)
+    receipt = Receipt(
+        name="a",
+        fingerprint="0",
+        files={"a.arrow": File(num_bytes=0, sha256="0")},
+        counts={"num_bytes": 9},
+        facts={"source": "s"},
+    )
+    packed = shards._plan_parts({"tokens": [receipt]}, **common)
+    assert len({part.name for part in packed}) == len(packed)
+    return {part.fingerprint for part in encoded}, {part.fingerprint for part in packed}
+
+
+def test_a_new_row_length_or_packing_encodes_nothing_again():
+    encoded, packed = plan(row_lengths=[64])
+    more_encoded, more_packed = plan(row_lengths=[32, 64])
+    assert more_encoded == encoded
+    assert packed < more_packed
+    assert len(more_packed) == 2 * len(packed) == 6
+    other_encoded, other_packed = plan(row_lengths=[64], packing="concat")
+    assert other_encoded == encoded
+    assert not other_packed & packed
