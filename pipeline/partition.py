@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from corpus import storage
 
-_TARGET_BYTES = 64 << 20
+_TARGET_BYTES = 32 << 20
 _MAX_PARTITIONS = 1 << 12
 
 
 def num_partitions(num_bytes: int) -> int:
-    """Return how many partitions keep each near 64 MB.
+    """Return how many partitions keep each near 32 MB.
 
     A power of two, so that a corpus that grows a little keeps its partitions, and with them the
     fingerprints of the parts that do not change.
