@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from corpus import identity, keyed, schemas, storage
 from corpus.sets import Receipt
-from pipeline import grams, measures, partition, words
+from pipeline import grams, line_rules, measures, partition, words
 from pipeline.flow import Output, Part, Receipts, Step, part_fingerprint
 from pipeline.recipe import Recipe
 
@@ -51,7 +51,7 @@ def section(recipe: Recipe) -> dict[str, Any]:
         "sources": sources,
         "least_documents": recipe.matches.boilerplate_documents,
         "least_words": recipe.matches.boilerplate_words,
-        "versions": [VERSION, grams.GRAMS_VERSION, words.WORDS_VERSION],
+        "versions": [VERSION, grams.GRAMS_VERSION, words.WORDS_VERSION, line_rules.VERSION],
     }
 
 
@@ -246,12 +246,12 @@ def match_part(part: Part, output: Output) -> None:
     """Write the lines to cut out of the documents of one part."""
     keys, counts = _wanted(part)
     found: list[tuple[int, int, int, str, int]] = []
-    num_cut = num_spared = num_bytes = 0
+    num_cut = num_spared = 0
     for identifier, text, group in _documents(part.inputs["documents"], part.inputs["group"]):
         cut, spared = spans(text, group, keys, counts, least_words=part.inputs["least_words"])
+        cut = sorted([*cut, *rule_spans(text, part.inputs["rules"])])
         num_spared += spared
         num_cut += bool(cut)
-        num_bytes += sum(end - start for start, end, _, _ in cut)
         found.extend((identifier, *span) for span in cut)
     columns = list(zip(*found, strict=True)) or [()] * len(schemas.LINES)
     table = pa.table(
@@ -265,7 +265,6 @@ def match_part(part: Part, output: Output) -> None:
         pq.write_table(table, file, compression="zstd")
     output.count(
         num_cut_lines=len(found),
-        num_cut_bytes=num_bytes,
         num_cut_documents=num_cut,
         num_spared_documents=num_spared,
     )
@@ -316,3 +315,17 @@ def spans(
         (start, end, "boilerplate", num)
         for start, end, num in zip(starts.tolist(), ends.tolist(), nums.tolist(), strict=True)
     ], False
+
+
+def rule_spans(text: str, names: Sequence[str]) -> list[tuple[int, int, str, int]]:
+    """Return what line rules cut out of a text, as `spans` does; those of two rules may overlap.
+
+    Args:
+        text: the document.
+        names: of line_rules.LINE_RULES.
+    """
+    return [
+        (cut.start, cut.end, f"{name}: {cut.reason}", 0)
+        for name in names
+        for cut in line_rules.LINE_RULES[name](text)
+    ]

@@ -31,7 +31,7 @@ LEVELS = tuple(Fraction(level, 100) for level in (70, 75, 80, 85, 90, 95))
 """Similarities of the near copies."""
 _SAMPLE = 0x43414E41  # keeps this draw apart from other hashes of the same ids
 _HOST_WORDS = (150, 5000)
-_BACKGROUND = 20
+_BACKGROUND = 40
 """Documents of the sample for each canary of a class."""
 _SAMPLE_BYTES = 64 << 20
 """Text of the sample, which is held in memory."""
@@ -152,7 +152,8 @@ def plant(
     if len(hosts) <= len(LEVELS):
         raise ValueError(
             f"corpus {recipe.name!r} has {len(hosts)} kept documents of {_HOST_WORDS[0]} to "
-            f"{_HOST_WORDS[1]:,} words among {len(rows):,}; canaries need {len(LEVELS) + 1} at least"
+            f"{_HOST_WORDS[1]:,} words among {len(rows):,}; canaries need at least "
+            f"{len(LEVELS) + 1}"
         )
     planted = Planted(rows=list(rows), num_sampled=len(rows))
     shingle_words = recipe.matches.shingle_words
@@ -167,7 +168,10 @@ def plant(
             _add(planted, "near", host, text, level=level, similarity=exact)
     for host in others:
         _add(planted, "exact", host, canary_texts.exact_copy(host["text"]))
-        for name in canary_texts.JUNK:
+    thresholds = {source.name: source.thresholds() for source in recipe.source}
+    for name, junk in canary_texts.JUNK.items():
+        asking = [host for host in others if canary_texts.asks(thresholds[host["source"]], name)]
+        for host in asking[: junk.most]:
             _add(planted, name, host, canary_texts.junk(name, host["text"]))
     examples = _examples(recipe, num=num)
     for number, example in enumerate(examples):

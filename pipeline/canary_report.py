@@ -1,7 +1,6 @@
 """What became of the canaries, beside what had to: recall with its interval, fates by class."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import sqrt
@@ -11,7 +10,7 @@ from corpus import identity
 from corpus.text_table import aligned
 from pipeline import rules
 from pipeline.canaries import LEVELS, Canary, Outcome
-from pipeline.canary_texts import JUNK
+from pipeline.canary_texts import JUNK, asks
 from pipeline.recipe import Recipe
 
 Z_SHOWN, Z_WRONG = 1.96, 3.29
@@ -154,10 +153,13 @@ def _classes(outcome: Outcome, recipe: Recipe) -> tuple[str, list[str]]:
                 or broken(outcome.measures[canary.id], kind, thresholds[canary.source])
             ]
             gone = [canary for canary in must if outcome.fates[canary.id]["verdict"] == "dropped"]
-        if not mine or (kind in JUNK and not _is_asked(kind, thresholds)):
+        if not mine:
             continue
-        why = Counter(str(outcome.fates[canary.id]["rule"]) for canary in gone)
-        why.pop("None", None)
+        why = Counter(
+            # Of two equal documents either may be the better one.
+            outcome.fates[canary.id]["rule"] or outcome.fates[canary.host]["rule"]
+            for canary in gone
+        )
         shown = ", ".join(f"{name} {num:,}" for name, num in why.most_common(3))
         if not must:
             shown = "nothing: by its numbers it breaks no rule of this recipe"
@@ -173,28 +175,14 @@ def _host_passes(outcome: Outcome, canary: Canary) -> bool:
     return all(stage in (None, "exact", "near") for stage in stages)
 
 
-def _is_asked(kind: str, thresholds: dict[str, rules.Thresholds]) -> bool:
-    return any(_rules_of(kind, own) for own in thresholds.values())
-
-
-def _rules_of(kind: str, own: rules.Thresholds) -> dict[str, Fraction]:
-    """Return the rules of a source that a class of junk is made to break."""
-    breaks: Sequence[Any] = JUNK[kind].breaks
-    return {
-        name: threshold
-        for name, threshold in own.items()
-        if (rules.RULES[name].numerator, rules.RULES[name].sense) in breaks
-    }
-
-
 def broken(numbers: dict[str, int], kind: str, own: rules.Thresholds) -> bool:
     """Tell, from a canary's own numbers, whether it breaks a rule that its class is about."""
-    for name, threshold in _rules_of(kind, own).items():
+    for name, threshold in asks(own, kind).items():
         rule = rules.RULES[name]
         below: Any = rule.denominator
         num = numbers[below] if isinstance(below, str) else (below or 1)
-        if not num:
-            continue
+        if not num or numbers[rule.numerator] < 0:
+            continue  # a ratio of nothing, or not measured in this language: breaks no rule
         value = Fraction(numbers[rule.numerator], num)
         if value < threshold if rule.sense == "min" else value > threshold:
             return True

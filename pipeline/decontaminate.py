@@ -75,9 +75,10 @@ def write_index(part: Part, output: Output) -> None:
     ids: list[int] = []
     tasks: list[str] = []
     nums: list[int] = []
-    sizes, hashes, owners = [], [np.empty(0, np.uint64)], []
+    sizes, hashes = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
     counts: dict[str, dict[str, int]] = {}
     for file in part.inputs["files"]:
+        evaluation.refuse_changed(file)
         mine = counts.setdefault(file["task"], dict.fromkeys(_TASK_COUNTS, 0))
         for example in evaluation.examples(file):
             found = example_ngrams(
@@ -90,14 +91,13 @@ def write_index(part: Part, output: Output) -> None:
             mine["num_whole"] += bool(num) and section["words"] not in found
             mine["num_ngrams"] += num
             if num:
-                sizes += [size for size, own in found.items() for _ in own]
+                sizes += [np.full(len(own), size) for size, own in found.items()]
                 hashes += found.values()
-                owners += [len(ids)] * num
                 ids.append(example.id)
                 tasks.append(file["task"])
                 nums.append(num)
-    size, owner = np.array(sizes, np.int64), np.array(owners, np.int64)
-    hashed = np.concatenate(hashes)
+    size, hashed = np.concatenate(sizes), np.concatenate(hashes)
+    owner = np.repeat(np.arange(len(ids)), np.array(nums, np.int64))
     order = np.lexsort((owner, hashed, size))
     size, hashed, owner = size[order], hashed[order], owner[order]
     starts = _starts(size, hashed)

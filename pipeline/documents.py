@@ -25,7 +25,7 @@ from pipeline.split import RawFile, Split, from_json, to_json
 VERSION = 2
 """Of extraction; raise it with every change of output (CHANGELOG says what stays valid)."""
 
-_BATCH_CHARS = 16 << 20
+_BATCH_CHARS = 4 << 20
 """Text held at once before it is written as a row group."""
 
 

@@ -86,6 +86,19 @@ def content(file: Mapping[str, Any]) -> list[Any]:
     return [file["task"], file["columns"], file["header"], split["sha256"], split["form"]]
 
 
+def refuse_changed(file: Mapping[str, Any]) -> None:
+    """Check that a file is still what it was when the run was planned.
+
+    Raises:
+        ValueError: it is not.
+    """
+    split = file["split"]
+    if sets.digest_file(split["url"]).sha256 != split["sha256"]:
+        raise ValueError(
+            f"evaluation {file['task']!r}: {split['url']} has changed during the run; run again"
+        )
+
+
 def _urls(task: Evaluation, pattern: str) -> list[str]:
     urls = storage.files(pattern)
     if not urls:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from corpus import storage
 from corpus.sets import Manifest
 from corpus.text_table import aligned
+from pipeline.matches_report import matches_text
 from pipeline.verdicts import REASONS
 
 _NUM_REJECTS_SHOWN = 10
@@ -195,10 +196,7 @@ def lines(command: str, manifest: Manifest, url: str, paths: Mapping[str, str]) 
     if command == "measures":
         return f"{counts.get('num_documents', 0):,} documents measured"
     if command == "matches":
-        return (
-            f"{counts.get('num_exact', 0):,} exact and {counts.get('num_near', 0):,} near "
-            "duplicate pairs (Jaccard >= 0.7, verified)"
-        )
+        return matches_text(manifest)
     if command == "fates":
         return fates_table(manifest)
     if command == "tokenizer":

@@ -66,6 +66,7 @@ def run(
         data=data,
         raw=[
             *(path for named in (*recipe.source, *recipe.evaluation) for path in named.paths),
+            *(earlier.data for earlier in recipe.matches.earlier if earlier.data),
             *filter(None, [recipe.measures.language_model]),
         ],
     )

@@ -27,7 +27,7 @@ from typing import Any, TextIO
 BAD_INPUT, END = "\u27e6bad input\u27e7", "\u27e6end\u27e7"
 """Mark a message for the user inside a runner's traceback, which loses the exception's type."""
 _LOOK_SECONDS = 0.1
-_OPTIONAL = ("boto3", "google.cloud", "pandas")
+_OPTIONAL = ("boto3", "google.cloud", "pandas", "pymongo")
 """What Beam and pyarrow import where it is there, and have no use for on one machine: half of the
 time that their imports take, and 70 MB in each process."""
 
@@ -143,8 +143,6 @@ def serve(link: socket.socket) -> None:
     threading.Thread(target=listen, args=(link, jobs, stderr), daemon=True).start()
     if not is_debugging():
         sys.stderr = stderr
-    # What Beam logs of an error it prints as well, and sends to the run.
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     try:
         while True:
             _work(jobs.get())
@@ -187,6 +185,8 @@ def main() -> None:
     """Import everything, become as many workers as there are sockets, and serve."""
     # Ctrl-C in a terminal goes to every process of the run; that of the run itself counts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What Beam logs of an error it prints as well, and sends to the run.
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     links = [socket.socket(fileno=int(number)) for number in sys.argv[1].split(",")]
     with _ending_with(links[0]), lean_imports():
         from apache_beam.runners.worker import sdk_worker_main  # noqa: F401 - for the forks

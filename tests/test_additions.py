@@ -2,14 +2,18 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tokenizers import Tokenizer
 
-from corpus import identity
+from corpus import identity, keep, sets
 from pipeline import recipe, stages
 from pipeline.cuts import cut
+from pipeline.matches_report import matches_text
 from pipeline.runner import Runner
 
 WORDS = ["river", "stone", "market", "bridge", "winter", "harvest", "engine", "letter", "garden"]
@@ -137,6 +141,15 @@ def test_an_example_is_traced_to_its_document_and_the_task_has_a_certificate(wor
     }
 
 
+def test_the_report_says_what_was_found(world):
+    *_, made = world
+    text = matches_text(made[-1].manifest)
+    assert "last-year: 2 documents stand there too; 2 near duplicate pairs with it" in text
+    assert "4 cuts in 4 documents; 0 more" in text
+    row = next(line for line in text.splitlines() if line.startswith("sayings"))
+    assert row.split() == ["sayings", "3", "5", "1", "1", "1", "0"]
+
+
 def test_the_lines_of_one_host_are_spans_of_its_documents(world):
     *_, made = world
     found = rows(made, "lines-")
@@ -176,6 +189,16 @@ def test_other_paths_and_names_change_nothing_and_other_examples_make_their_part
         assert places[0].st_ino == places[1].st_ino
 
 
+def test_an_earlier_corpus_is_kept_as_long_as_one_that_was_compared_with_it(world):
+    folder, *_ = world
+    data = folder / "copy"
+    shutil.copytree(folder / "data", data)
+    old = sets.read_corpus(str(data), "old")
+    (data / "corpora/old.json").unlink()
+    gone = {(kept.stage, kept.id) for kept in keep.prunable(str(data))}
+    assert not gone & {(stage, old[stage]) for stage in ("documents", "measures", "fates")}
+
+
 def test_all_documents_of_an_earlier_corpus_may_count(world):
     folder, files, extra, _ = world
     every = extra.replace('corpus = "old"', 'corpus = "old"\nwhich = "all"')
@@ -199,3 +222,40 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_made(world, extra
     with pytest.raises(ValueError, match=message):
         make(folder, "new", files, extra)
     assert sorted(path.name for path in (folder / "data").rglob("*")) == before
+
+
+def test_fates_drop_what_was_found_and_shards_hold_what_is_left_of_the_kept(world):
+    folder, files, _, _ = world
+    task = folder / "sayings.txt"
+    extra = (
+        EXTRA.format(task=task) + "[tokenizer]\nvocabulary = 320\n[shards]\nrow_lengths = [64]\n"
+    )
+    made = make(folder, "new", files, extra, upto="shards")
+    fates = {
+        row["id"]: row
+        for part in made[3].manifest.parts
+        for row in pq.read_table(f"{made[3].url}/{part.file()}").to_pylist()
+    }
+    reasons = {key: fates[identifier]["rule"] for key in NEW for identifier in ids(key)}
+    assert reasons == {
+        **dict.fromkeys((f"new-{n}" for n in range(4)), None),
+        "copy": "earlier_exact",
+        "old-7": "earlier_exact",
+        "near": "earlier_near",
+        "near again": "earlier_near",
+        "leak": "contamination",
+        "like one that was dropped": "min_words",
+    }
+    copy = fates[ids("copy")[0]]
+    assert (copy["survivor"], copy["corpus"]) == (ids("old-1")[0], "last-year")
+    counts = made[-1].manifest.counts
+    kept = sum(row["verdict"] == "kept" for row in fates.values())
+    assert kept == sum(n for name, n in counts.items() if name.startswith("num_documents "))
+    pieces = []
+    for shard in Path(made[-1].url).glob("news-*.arrow"):
+        if "documents" not in shard.name:
+            pieces += pa.ipc.open_file(shard).read_all()["input_ids"].to_pylist()
+    tokenizer = Tokenizer.from_file(str(Path(made[-1].url, "tokenizer/tokenizer.json")))
+    text = " ".join(tokenizer.decode(piece) for piece in pieces)
+    assert "Sign up" not in text
+    assert text.count("The ") >= kept

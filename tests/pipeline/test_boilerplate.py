@@ -140,3 +140,16 @@ def test_the_spans_of_lines_are_their_bytes():
     assert not spared
     data = long.encode()
     assert [data[start:end].decode().strip() for start, end, _, _ in found] == [FOOT, FOOT]
+
+
+def test_line_rules_give_spans_of_their_own(tmp_path):
+    text = "This line is a sentence of prose.\nMenu\nAnother line is a sentence, too."
+    assert [
+        (text.encode()[start:end], kind)
+        for start, end, kind, _ in boilerplate.rule_spans(text, ["c4"])
+    ] == [(b"Menu\n", "c4: no_end")]
+    assert boilerplate.rule_spans(text, []) == []
+    both = boilerplate.rule_spans(text, ["c4", "refinedweb"])
+    assert {kind for *_, kind, _ in both} == {"c4: no_end", "refinedweb: one_word"}
+    spans = [{"start": start, "end": end} for start, end, _, _ in both[:1]]
+    assert cuts.cut(text, spans) == text.replace("Menu\n", "")

@@ -89,6 +89,15 @@ def test_a_file_that_is_not_there_is_named():
         evaluation.check([Evaluation(name="task", paths=("nowhere",))])
 
 
+def test_a_file_that_changes_during_the_run_is_refused(tmp_path):
+    (tmp_path / "t.txt").write_text("one\n")
+    (file,) = evaluation.files([Evaluation(name="task", paths=(str(tmp_path / "t.txt"),))])
+    evaluation.refuse_changed(file)
+    (tmp_path / "t.txt").write_text("two\n")
+    with pytest.raises(ValueError, match=r"'task': .* has changed during the run"):
+        evaluation.refuse_changed(file)
+
+
 def test_a_short_example_is_one_ngram_and_a_shorter_one_none():
     def sizes(num, **options):
         options = {"size": 13, "least": 8, **options}
@@ -148,6 +157,15 @@ def test_an_example_is_found_whatever_its_case_and_punctuation(tmp_path):
     assert {row["b"] for row in rows} == {1, 2}
     assert rows == sorted(rows, key=lambda row: (row["a"], row["b"]))
     assert (counts["num_examples"], counts["num_short"], counts["num_ngrams"]) == (3, 1, 2 * num)
+
+
+def test_a_task_of_short_examples_is_looked_for_nowhere(tmp_path):
+    (tmp_path / "t.txt").write_text("Short.\nAnd sweet.\n")
+    rows, counts = search(
+        tmp_path, Evaluation(name="task", paths=(str(tmp_path / "t.txt"),)), [LEAK]
+    )
+    assert rows == []
+    assert counts["num_short"] == counts["num_examples"] == 2
 
 
 def test_a_phrase_of_many_examples_names_the_first_of_them(tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from corpus import schemas
 from pipeline import tokenizer, tokens
 
 
@@ -87,7 +88,8 @@ def test_a_special_token_in_the_text_is_text(trained, tmp_path):
     text = "The river [SEP] and the [MASK] stone of [PAD] the bridge."
     documents, fates = tmp_path / "d.parquet", tmp_path / "f.parquet"
     pq.write_table(pa.table({"id": [1], "key": ["1"], "title": ["t"], "text": [text]}), documents)
-    pq.write_table(pa.table({"id": [1], "subset": ["train"]}), fates)
+    none = pa.array([[]], schemas.FATES.field("cuts").type)
+    pq.write_table(pa.table({"id": [1], "subset": ["train"], "cuts": none}), fates)
     (tmp_path / "tokenizer.json").write_bytes(tokenizer.files(trained)["tokenizer.json"])
     part = Part(
         name="p",
