@@ -31,9 +31,9 @@ zu zul
 # Codes of one member that stand for the whole (the standard variety, as CLDR's aliases have it),
 # withdrawn codes, and a wiki's name.
 _MEMBERS = """
-als sq|arb ar|ayr ay|azj az|cmn zh|ekk et|fil tl|gaz om|gug gn|khk mn|kmr ku|kng kg|lvs lv|nb no|nob no
-npi ne|ory or|pbu ps|pes fa|plt mg|quz qu|src sc|swh sw|uzn uz|ydd yi|zsm ms|iw he|in id|ji yi|jw jv|mo ro
-bh bho|simple en
+als sq|arb ar|ayr ay|azj az|cmn zh|ekk et|fil tl|gaz om|gug gn|khk mn|kmr ku|kng kg|lvs lv
+nb no|nob no|npi ne|ory or|pbu ps|pes fa|plt mg|quz qu|src sc|swh sw|uzn uz|ydd yi|zsm ms
+iw he|in id|ji yi|jw jv|mo ro|bh bho|simple en
 """
 
 # Written so alike, or so often under each other's name, that a model's choice among them is no
