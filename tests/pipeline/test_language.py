@@ -261,7 +261,9 @@ def test_measures_say_what_was_declared_and_what_was_found(tmp_path, command):
         f'paths = ["{tmp_path}/rows.jsonl"]\ncolumns = {{ text = "text", language = "lang" }}\n'
     )
     data = tmp_path / "data"
-    done = command("pipeline", "measures", "--recipe", recipe_file, "--data", data)
+    done = command(
+        "pipeline", "measures", "--recipe", recipe_file, "--data", data, "--workers", "1"
+    )
     assert done.returncode == 0, done.stderr
     (part,) = (data / "measures").glob("*/rows-*.parquet")
     table = pq.read_table(part)
@@ -274,7 +276,9 @@ def test_measures_say_what_was_declared_and_what_was_found(tmp_path, command):
     assert "each letter" in facts["words"]["scripts_without_spaces"]
 
     recipe_file.write_text(recipe_file.read_text().replace('"nl"', '"ltg"'))
-    done = command("pipeline", "measures", "--recipe", recipe_file, "--data", data)
+    done = command(
+        "pipeline", "measures", "--recipe", recipe_file, "--data", data, "--workers", "1"
+    )
     assert done.returncode == 2
     assert "does not know its language, 'ltg'" in done.stderr
 
