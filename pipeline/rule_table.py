@@ -29,27 +29,36 @@ PRESETS: dict[str, str] = {
     "lines are those of line_rules.c4",
     "fineweb": "Penedo et al. 2024: gopher, C4 without the rule for ends of lines, and FineWeb's "
     "own. There C4 cuts lines before the last look; here all rules see the whole text",
-    "mlm-default": "for encoders: Gopher's repetition, and its quality rules so far as they find "
-    "no fault with lists, tables and code, which encoders are asked to read too (ModernBERT, "
-    "Warner et al. 2024, was trained on code)",
+    "mlm-default": "for encoders, which are asked to read lists, tables and code too (ModernBERT, "
+    "Warner et al. 2024, was trained on code): Gopher's rules with bounds that reference manuals "
+    "and source files keep (CHANGELOG, Decisions), and no rule for bullets or ends of lines",
     "wiki": "length as in Dolma's Wikipedia (Soldaini et al. 2024), Gopher's repetition",
-    "books": "length, Gopher's repetition: books are edited text",
-    "news": "gopher, C4's filler text, and of FineWeb the rules for ends of lines, short lines and "
-    "line feeds",
+    "books": "length, Gopher's repetition with room for plays: books are edited text",
+    "news": "gopher with fewer letters, for scores and share prices; C4's filler text; of FineWeb "
+    "the rules for ends of lines, short lines and line feeds",
 }
 """Name -> what it is and where it comes from."""
 DEFAULT_PRESET = "mlm-default"
 BY_KIND = {"wikipedia": "wiki", "books": "books", "warc": "news"}
 """Kind of source -> what the default preset stands for there; other kinds keep it."""
 
-NEED_SPACES = ("min_mean_word_chars", "max_mean_word_chars")
-"""Rules that mean nothing where every letter is a token; presets leave them out there."""
-UNSPACED_LANGUAGES = frozenset(
-    {"bo", "cjy", "dz", "gan", "hak", "ja", "jpn", "khb", "khm", "km", "lao", "lo", "lzh", "mnw"}
-    | {"my", "mya", "nan", "nod", "shn", "tdd", "th", "tha", "wuu", "yue", "zh", "zho"}
+NEED_SPACES = (
+    "min_mean_word_chars",
+    "max_mean_word_chars",
+    *(f"max_duplicate_{n}gram_chars" for n in (5, 6, 7)),
+    "max_short_lines",
 )
-"""ISO 639 codes of languages that are written in the scripts of words.UNSPACED_RANGES, or with
-dividers between syllables."""
+"""Rules that mean something else where every letter is a token, and presets leave out there: five
+to seven letters of Chinese are three or four words, and thirty a whole sentence."""
+NEED_WORDS = (*NEED_SPACES, *(f"max_duplicate_{n}gram_chars" for n in (8, 9, 10)))
+"""The same where letters are sounds: ten letters of Thai are two or three words."""
+LEFT_OUT: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("zh", "yue", "wuu", "nan", "hak", "gan", "cjy", "lzh"), NEED_SPACES),
+    **dict.fromkeys(("ja", "th", "lo", "km", "my", "bo", "dz"), NEED_WORDS),
+    **dict.fromkeys(("khb", "mnw", "nod", "shn", "tdd"), NEED_WORDS),
+}
+"""Code (language_codes.normalized) of a language written without spaces, or with dividers between
+syllables -> rules that presets do not have there."""
 
 _GOPHER = "Rae et al. 2021 (Gopher), table A1"
 _C4 = "Raffel et al. 2020 (C4), tfds text/c4_utils.py"
@@ -95,9 +104,15 @@ _QUALITY: tuple[_Row, ...] = (
         "num_word_chars",
         "num_words",
         _GOPHER,
-        {**_each(_WEB, "10"), "mlm-default": "12"},
+        {**_each(_WEB, "10"), "mlm-default": "15"},
     ),
-    ("max_hash_ratio", "num_hashes", "num_tokens", _GOPHER, _each(_PROSE, "0.1")),
+    (
+        "max_hash_ratio",
+        "num_hashes",
+        "num_tokens",
+        _GOPHER,
+        {**_each(_WEB, "0.1"), "mlm-default": "0.2"},
+    ),
     ("max_ellipsis_ratio", "num_ellipses", "num_tokens", _GOPHER, _each(_PROSE, "0.1")),
     ("max_bullet_lines", "num_bullet_lines", "num_lines", _GOPHER, _each(_WEB, "0.9")),
     ("max_ellipsis_lines", "num_ellipsis_lines", "num_lines", _GOPHER, _each(_PROSE, "0.3")),
@@ -105,18 +120,25 @@ _QUALITY: tuple[_Row, ...] = (
         "min_alpha_words",
         "num_alpha_words",
         "num_tokens",
-        _GOPHER,
-        {**_each(_WEB, "0.8"), "mlm-default": "0.5"},
+        f"{_GOPHER}; there, and in DCLM, words are what stands between white space, while here "
+        "signs count as well",
+        {**_each(("gopher", "fineweb"), "0.8"), "news": "0.7", "mlm-default": "0.3"},
     ),
-    ("min_stop_words", "num_stop_words", None, _GOPHER, _each(_PROSE, "2")),
+    (
+        "min_stop_words",
+        "num_stop_words",
+        None,
+        _GOPHER,
+        {**_each(_WEB, "2"), "mlm-default": "1"},
+    ),
 )
 _REPETITION: tuple[_Row, ...] = (
     (
         "max_duplicate_lines",
         "num_duplicate_lines",
         "num_repetition_lines",
-        _GOPHER,
-        _each(_EVERY, "0.3"),
+        f"{_GOPHER}; half of the lines of a play are names of speakers",
+        {**_each(_EVERY, "0.3"), "books": "0.6", "mlm-default": "0.5"},
     ),
     (
         "max_duplicate_paragraphs",
@@ -130,7 +152,7 @@ _REPETITION: tuple[_Row, ...] = (
         "num_duplicate_line_chars",
         "num_chars",
         _GOPHER,
-        _each(_EVERY, "0.2"),
+        {**_each(_EVERY, "0.2"), "mlm-default": "0.3"},
     ),
     (
         "max_duplicate_paragraph_chars",
@@ -145,9 +167,9 @@ _REPETITION: tuple[_Row, ...] = (
             f"num_top_{n}gram_chars",
             "num_chars",
             _GOPHER,
-            _each(_EVERY, limit),
+            {**_each(_EVERY, f"0.{24 - 2 * n}"), "mlm-default": f"0.{48 - 4 * n}"},
         )
-        for n, limit in zip(TOP_SIZES, ("0.20", "0.18", "0.16"), strict=True)
+        for n in TOP_SIZES
     ),
     *(
         (
@@ -155,7 +177,7 @@ _REPETITION: tuple[_Row, ...] = (
             f"num_duplicate_{n}gram_chars",
             "num_chars",
             _GOPHER,
-            _each(_EVERY, f"0.{20 - n}"),
+            {**_each(_EVERY, f"0.{20 - n}"), "mlm-default": f"0.{40 - 2 * n}"},
         )
         for n in DUPLICATE_SIZES
     ),

@@ -15,14 +15,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pipeline import language_codes
 from pipeline.metric_table import NOT_MEASURED
 from pipeline.rule_table import (
     BY_KIND,
     DEFAULT_PRESET,
-    NEED_SPACES,
+    LEFT_OUT,
     PRESETS,
     RULES,
-    UNSPACED_LANGUAGES,
     Rule,
 )
 
@@ -66,8 +66,7 @@ def thresholds(
         preset: one of PRESETS.
         overrides: rule -> threshold; "off" removes a rule from the preset. A float counts as its
             shortest decimal digits, so 0.1 is a tenth.
-        language: that a source declares. In those of UNSPACED_LANGUAGES presets have no rule of
-            NEED_SPACES.
+        language: that a source declares. Presets have no rule that LEFT_OUT names for it.
 
     Raises:
         ValueError: an unknown preset or rule, or a threshold that is no number.
@@ -77,8 +76,7 @@ def thresholds(
             f"unknown preset {preset!r}{_did_you_mean(preset, PRESETS)} rules.preset must be one "
             f"of {', '.join(PRESETS)}"
         )
-    base = language.replace("_", "-").split("-")[0].lower()
-    without = NEED_SPACES if base in UNSPACED_LANGUAGES else ()
+    without = LEFT_OUT.get(language_codes.normalized(language), ())
     chosen = {
         name: rule.defaults[preset]
         for name, rule in RULES.items()

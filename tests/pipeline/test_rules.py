@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.metric_table import METRICS
 from pipeline.recipe import Source
-from pipeline.rule_table import BY_KIND, NEED_SPACES, PRESETS, RULES
+from pipeline.rule_table import BY_KIND, NEED_SPACES, NEED_WORDS, PRESETS, RULES
 from pipeline.rules import (
     apply,
     from_table,
@@ -97,6 +97,21 @@ def test_presets_and_overrides():
     assert "min_words" not in thresholds("wiki", {"min_words": "off"})
     assert thresholds("gopher", {})["max_duplicate_5gram_chars"] == Fraction("0.15")
     assert thresholds("gopher", {})["max_duplicate_10gram_chars"] == Fraction("0.1")
+    assert thresholds("gopher", {})["max_top_4gram_chars"] == Fraction("0.16")
+    assert thresholds("mlm-default", {})["max_duplicate_10gram_chars"] == Fraction("0.2")
+    assert thresholds("fineweb", {}).keys() > thresholds("gopher", {}).keys()
+    assert list(thresholds("c4", {})) == [
+        "max_chars",
+        "max_c4_lorem_lines",
+        "max_c4_curly_lines",
+        "min_c4_sentences",
+    ]
+    for strict, loose in (("gopher", "wiki"), ("gopher", "mlm-default"), ("news", "mlm-default")):
+        bounds = thresholds(strict, {})
+        for name, bound in thresholds(loose, {}).items():
+            if name in bounds:
+                is_max = RULES[name].sense == "max"
+                assert bound >= bounds[name] if is_max else bound <= bounds[name]
 
 
 def test_a_number_of_units_may_stand_below_the_line(monkeypatch: pytest.MonkeyPatch):
@@ -116,13 +131,19 @@ def test_the_default_preset_depends_on_the_kind_of_source():
     assert named.thresholds() == thresholds("gopher", {})
 
 
-def test_languages_without_spaces_have_no_rule_for_the_length_of_words():
-    for language in ("zh", "zh-Hant", "JA", "th"):
-        chosen = thresholds("gopher", {}, language=language)
+@pytest.mark.parametrize(
+    ("language", "left_out"),
+    [("zh", NEED_SPACES), ("zh-Hant", NEED_SPACES), ("JA", NEED_WORDS), ("th", NEED_WORDS)],
+)
+def test_languages_without_spaces_have_no_rule_that_needs_words(
+    language: str, left_out: tuple[str, ...]
+):
+    for preset in PRESETS:
+        chosen = thresholds(preset, {}, language=language)
         assert chosen == {
             name: value
-            for name, value in thresholds("gopher", {}, language="en").items()
-            if name not in NEED_SPACES
+            for name, value in thresholds(preset, {}, language="en").items()
+            if name not in left_out
         }
     assert "min_mean_word_chars" in thresholds("gopher", {"min_mean_word_chars": 1}, language="zh")
 
