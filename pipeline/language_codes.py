@@ -19,7 +19,7 @@ gn grn|gu guj|gv glv|ha hau|he heb|hi hin|ho hmo|hr hrv|ht hat|hu hun|hy hye/arm
 id ind|ie ile|ig ibo|ii iii|ik ipk|io ido|is isl/ice|it ita|iu iku|ja jpn|jv jav|ka kat/geo|kg kon
 ki kik|kj kua|kk kaz|kl kal|km khm|kn kan|ko kor|kr kau|ks kas|ku kur|kv kom|kw cor|ky kir|la lat
 lb ltz|lg lug|li lim|ln lin|lo lao|lt lit|lu lub|lv lav|mg mlg|mh mah|mi mri/mao|mk mkd/mac|ml mal
-mn mon|mr mar|ms msa/may|mt mlt|my mya/bur|na nau|nb nob|nd nde|ne nep|ng ndo|nl nld/dut|nn nno
+mn mon|mr mar|ms msa/may|mt mlt|my mya/bur|na nau|nd nde|ne nep|ng ndo|nl nld/dut|nn nno
 no nor|nr nbl|nv nav|ny nya|oc oci|oj oji|om orm|or ori|os oss|pa pan|pi pli|pl pol|ps pus|pt por
 qu que|rm roh|rn run|ro ron/rum|ru rus|rw kin|sa san|sc srd|sd snd|se sme|sg sag|sh hbs|si sin
 sk slk/slo|sl slv|sm smo|sn sna|so som|sq sqi/alb|sr srp|ss ssw|st sot|su sun|sv swe|sw swa|ta tam
@@ -31,16 +31,16 @@ zu zul
 # Codes of one member that stand for the whole (the standard variety, as CLDR's aliases have it),
 # withdrawn codes, and a wiki's name.
 _MEMBERS = """
-als sq|arb ar|ayr ay|azj az|cmn zh|ekk et|fil tl|gaz om|gug gn|khk mn|kmr ku|kng kg|lvs lv|npi ne
-ory or|pbu ps|pes fa|plt mg|quz qu|src sc|swh sw|uzn uz|ydd yi|zsm ms|iw he|in id|ji yi|jw jv|mo ro
-bh bho|simple en
+als sq|arb ar|ayr ay|azj az|cmn zh|ekk et|fil tl|gaz om|gug gn|khk mn|kmr ku|kng kg|lvs lv
+nb no|nob no|npi ne|ory or|pbu ps|pes fa|plt mg|quz qu|src sc|swh sw|uzn uz|ydd yi|zsm ms
+iw he|in id|ji yi|jw jv|mo ro|bh bho|simple en
 """
 
 # Written so alike, or so often under each other's name, that a model's choice among them is no
 # reason to drop a text: the members of ISO 639-3's macrolanguages that the models know, Indonesian
 # beside Malay, and the standards of Serbo-Croatian.
 _RELATED = (
-    "no nb nn",
+    "no nn",
     "sh hr sr bs cnr",
     "ms id zlm",
     "zh yue wuu hak nan gan cdo hsn lzh",

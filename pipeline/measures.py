@@ -119,14 +119,16 @@ _NAMES = ["source", "language", "declared"]
 _RANDOM = ("exact", "signature.list.element")
 
 
-def _format(columns: pa.Schema) -> dict[str, Any]:
-    """Return how a part is written."""
-    paths = [field.name for field in columns if field.name != "signature"]
-    return {
-        "compression": dict.fromkeys(paths, "zstd") | dict.fromkeys(_RANDOM, "none"),
-        "use_dictionary": _NAMES,
-        "write_statistics": ["id"],
-    }
+def writer(file: Any, columns: pa.Schema) -> pq.ParquetWriter:
+    """Open a part for writing."""
+    plain = [field.name for field in columns if field.name != "signature"]
+    return pq.ParquetWriter(
+        file,
+        columns,
+        compression=dict.fromkeys(plain, "zstd") | dict.fromkeys(_RANDOM, "none"),
+        use_dictionary=_NAMES,
+        write_statistics=["id"],
+    )
 
 
 def measure_part(part: Part, output: Output, *, config: Matches, language_model: str) -> None:
@@ -135,7 +137,7 @@ def measure_part(part: Part, output: Output, *, config: Matches, language_model:
     num_rows = 0
     with (
         output.create(f"{part.name}.parquet") as file,
-        pq.ParquetWriter(file, columns, **_format(columns)) as writer,
+        writer(file, columns) as table,
     ):
         pending: list[pa.RecordBatch] = []
         for batch in batches(
@@ -150,10 +152,10 @@ def measure_part(part: Part, output: Output, *, config: Matches, language_model:
             pending.append(measure(batch, found, config=config))
             num_rows += batch.num_rows
             if len(pending) == 64:
-                writer.write_table(pa.Table.from_batches(pending, schema=columns))
+                table.write_table(pa.Table.from_batches(pending, schema=columns))
                 pending = []
         if pending:
-            writer.write_table(pa.Table.from_batches(pending, schema=columns))
+            table.write_table(pa.Table.from_batches(pending, schema=columns))
     output.count(num_documents=num_rows)
     output.facts.update(source=part.inputs["source"], num_rows=num_rows)
 

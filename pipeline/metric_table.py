@@ -29,7 +29,7 @@ DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
 SHORT_LINE_CHARS = 30
 LONG_LINE_CHARS = 200
 LONG_WORD_CHARS = 1000
-COMPRESSED_BYTES = 1 << 16
+COMPRESSED_BYTES = 1 << 14
 """How much of a text is compressed to see how well it does."""
 NOT_MEASURED = -1
 """Value of a metric that a document's language has no list for. It breaks no rule."""

@@ -52,7 +52,7 @@ _LISTS = {
     "mr": "आणि आहे या व हे ही हा त्या किंवा तो",
     "ms": "yang dan di dengan untuk dari dalam ini",
     "nl": "de het een van en in is dat",
-    "nb": "og i det er på en til av",
+    "no": "og i det er på en til av",
     "nn": "og i det er på ein til av",
     "pl": "i w na się nie z do że",
     "pt": "de a o que e do da em",
@@ -71,7 +71,7 @@ _LISTS = {
     "vi": "và của có là các được trong cho",
     "zh": "的 是 在 不 有 和 了 人 一",
 }
-_SAME = {"no": "nb", "bs": "sr", "sh": "sr", "yue": "zh", "wuu": "zh"}
+_SAME = {"bs": "sr", "sh": "sr", "yue": "zh", "wuu": "zh"}
 
 
 def of(language: str) -> frozenset[str]:

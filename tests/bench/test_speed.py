@@ -1,17 +1,37 @@
 """Speeds of the data pipeline's inner loops, beside a peer where one is installed.
 
 `make bench` prints the tables; no time is asserted, since machines differ and are shared.
-Peers are not dependencies: `pip install mwparserfromhell` to see its column.
+Peers are not dependencies: `pip install mwparserfromhell` to see its column; GRISTMILL_PEER names
+the Python interpreter of an environment with datatrove.
 """
 
+import io
+import json
+import os
+import subprocess
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+import zstandard
 
-from pipeline import clean, dump, metrics, minhash, plan, wikipedia, wikitext, words
-from pipeline.recipe import Source
+from pipeline import (
+    clean,
+    dump,
+    language,
+    measures,
+    metrics,
+    minhash,
+    personal,
+    plan,
+    wikipedia,
+    wikitext,
+    words,
+)
+from pipeline.recipe import Matches, Source
 
 pytestmark = pytest.mark.bench
 _ROUNDS = 3
@@ -80,8 +100,6 @@ def test_text_functions(articles):
     import ftfy
 
     texts = [wikitext.plain_text(page.text, title=page.title).text for page in articles]
-    views = [words.normalized(text) for text in texts]
-    shingles = [minhash.shingles(view, size=5) for view in views]
     show(
         "text",
         sum(len(text.encode()) for text in texts),
@@ -89,12 +107,89 @@ def test_text_functions(articles):
             {
                 "ftfy.fix_text": lambda: [ftfy.fix_text(text) for text in texts],
                 "clean_text": lambda: [clean.clean_text(text) for text in texts],
-                "normalized": lambda: [words.normalized(text) for text in texts],
-                "measure": lambda: metrics.measure(texts),
-                "shingles": lambda: [minhash.shingles(view, size=5) for view in views],
-                "signatures, 256 permutations": lambda: minhash.signatures(
-                    shingles, num_permutations=256, seed=1
-                ),
             }
         ),
     )
+
+
+_OUR_DOCUMENTS, _PEER_DOCUMENTS = 1200, 120
+"""The peer gets fewer: it needs some seconds for a megabyte."""
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    folder = Path(__file__).resolve().parents[3] / "shared/data/bench"
+    files = sorted(folder.glob("*.jsonl.zst"))
+    if not files:
+        pytest.skip(f"no bench corpus in {folder}")
+    with zstandard.open(files[0], "rt", encoding="utf-8") as lines:
+        return [json.loads(line)["text"] for line in islice(lines, _OUR_DOCUMENTS)]
+
+
+def write(table: pa.Table) -> None:
+    with measures.writer(io.BytesIO(), table.schema) as file:
+        file.write_table(table)
+
+
+def test_measures(texts):
+    config = Matches()
+    column = pa.array(texts, pa.string())
+    ids = pa.array(range(len(texts)), pa.uint64())
+    english = ["en"] * len(texts)
+    batch = pa.RecordBatch.from_pydict({"id": ids, "source": english, "text": column})
+    batches = [batch.slice(at, 256) for at in range(0, len(batch), 256)]
+    declared = {"language": "en", "per_row": False}
+    languages = [
+        language.columns(one, one.column("text").to_pylist(), path="", declared=declared)
+        for one in batches
+    ]
+    measured = [
+        measures.measure(one, found, config=config)
+        for one, found in zip(batches, languages, strict=True)
+    ]
+    table = pa.Table.from_batches(measured, schema=measures.schema(config))
+    data, offsets = words.text_buffers(column)
+    views = words.normalized_views(column)
+    shingles = minhash.shingle_views(views, size=config.shingle_words)
+    show(
+        "measures by part, one core",
+        sum(len(text.encode()) for text in texts),
+        medians(
+            {
+                "metrics, all": lambda: metrics.measure(column, english),
+                "  of them personal data": lambda: personal.counts(data, offsets),
+                "normalized views and their words": lambda: words.normalized_views(column),
+                "shingles": lambda: minhash.shingle_views(views, size=config.shingle_words),
+                "signatures, 256 permutations": lambda: minhash.signatures(
+                    shingles, num_permutations=256, seed=1
+                ),
+                "measures, all of these and exact keys": lambda: [
+                    measures.measure(one, found, config=config)
+                    for one, found in zip(batches, languages, strict=True)
+                ],
+                "language": lambda: [
+                    language.columns(
+                        one, one.column("text").to_pylist(), path="", declared=declared
+                    )
+                    for one in batches
+                ],
+                "Parquet": lambda: write(table),
+            }
+        ),
+    )
+
+
+def test_measures_of_the_peer(texts):
+    peer = os.environ.get("GRISTMILL_PEER")
+    if not peer:
+        pytest.skip("GRISTMILL_PEER names no interpreter with datatrove")
+    given = texts[:_PEER_DOCUMENTS]
+    script = Path(__file__).with_name("datatrove_measures.py")
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in given)
+    done = subprocess.run(
+        [peer, str(script)], input=lines, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    seconds = json.loads(done.stdout.splitlines()[-1])
+    seconds["all of these"] = sum(seconds.values())
+    show("datatrove, one run", sum(len(text.encode()) for text in given), seconds)
