@@ -175,8 +175,8 @@ def verify_group(
     no hub is as similar as COVER, and so on. Members in different clusters at COVER are compared
     with each other unless their distances to the hubs rule out that they are similar: Jaccard
     distance is a metric. What is then not compared is in one cluster at COVER, and so at every
-    lower threshold, or is less similar than `least`. A bucket of near copies takes one round; one whose members only
-    look alike compares all pairs.
+    lower threshold, or is less similar than `least`. A bucket of near copies takes one round; one
+    whose members only look alike compares all pairs.
 
     Where `fates` leaves a hub out of a cluster (it failed a rule), its cluster still holds together
     at 2 * COVER - 1 and below: see fates.
