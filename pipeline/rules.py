@@ -107,6 +107,13 @@ def _fraction(name: str, digits: str) -> Fraction:
         raise ValueError(f"rules.{name} must be a number or 'off', got {digits!r}") from error
     if value < 0 or value.denominator > 10**9 or value.numerator > 10**12:
         raise ValueError(f"rules.{name} is out of range: {digits}")
+    rule = RULES[name]
+    is_share = isinstance(rule.denominator, str) and rule.numerator != "num_word_chars"
+    if is_share and value > 1:
+        raise ValueError(
+            f"rules.{name} is a share, {rule.numerator} of {rule.denominator}, and at most 1, got "
+            f"{digits}; write 0.3 for 30 %, or 'off' for no bound"
+        )
     return value
 
 

@@ -21,8 +21,13 @@ from pipeline.rules import (
 
 NUMBER = st.one_of(st.integers(-1, 30), st.integers(0, 2**50))
 DOCUMENT = st.fixed_dictionaries(dict.fromkeys(METRICS, NUMBER))
-THRESHOLD = st.one_of(st.integers(0, 30).map(str), st.decimals(0, 1, places=3).map(str))
-CHOSEN = st.dictionaries(st.sampled_from(list(RULES)), THRESHOLD, max_size=6)
+SHARE = st.decimals(0, 1, places=3).map(str)
+THRESHOLD = st.one_of(st.integers(0, 30).map(str), SHARE)
+CHOSEN = st.lists(st.sampled_from(list(RULES)), max_size=6, unique=True).flatmap(
+    lambda chosen: st.fixed_dictionaries(
+        {name: SHARE if RULES[name].denominator else THRESHOLD for name in chosen}
+    )
+)
 
 
 def columns(documents: list[dict[str, int]]) -> dict[str, np.ndarray]:
@@ -157,6 +162,7 @@ def test_languages_without_spaces_have_no_rule_that_needs_words(
         ("wiki", {"min_words": "many"}, "must be a number"),
         ("wiki", {"min_words": "1/0"}, "must be a number"),
         ("wiki", {"min_words": -1}, "out of range"),
+        ("wiki", {"max_digits": 30}, "num_digits of num_chars, and at most 1, got 30; write 0.3"),
         ("wiki", {"min_words": float("nan")}, "must be a number"),
     ],
 )
