@@ -111,8 +111,8 @@ def check(url: str, form: str, section: Mapping[str, Any]) -> None:
         kind = columnar.type_of(schema, columns["text"])
         if kind is None or not columnar.is_text(kind):
             raise ValueError(
-                f"{url}: the column {columns['text']!r} holds {kind}, not text; set `columns` of "
-                "the source in the recipe"
+                f"{url}: the column {columns['text']!r} holds {kind}, not text; set `columns` in "
+                "the recipe"
             )
         return
     head = packed.unpacked_head(
@@ -148,8 +148,8 @@ def _check_objects(url: str, found: list[Line], columns: Mapping[str, str]) -> N
 
 def _no_column(url: str, column: str, names: list[str]) -> ValueError:
     return ValueError(
-        f"{url}: no column {column!r}; it has {', '.join(names) or 'no header'}: set `columns` of "
-        "the source in the recipe"
+        f"{url}: no column {column!r}; it has {', '.join(names) or 'no header'}: set `columns` in "
+        "the recipe"
     )
 
 

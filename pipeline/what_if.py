@@ -174,13 +174,17 @@ def answer(recipe: Recipe, ledger: Ledger, changes: Sequence[str]) -> str:
         )
     found = decisions(ledger, terms.of(recipe), terms.of(other))
     ratios, origin = fertility.bytes_per_token(ledger)
+    has_cuts = any(source.boilerplate or source.cut_lines for source in recipe.source)
+    moved = _moves_rows(found)
     return "\n\n".join(
         [
             f"what-if {' '.join(changes)}: decided in memory over {len(found.source):,} documents; "
-            "nothing is written",
+            "nothing is written"
+            # The report counts what is dropped as a whole.
+            + ("; all bytes are those that are left after cuts" if has_cuts else ""),
             aligned(_kept_rows(found, ratios)),
             aligned(_reason_rows(found)),
-            aligned(_moves_rows(found)),
+            aligned(moved) if len(moved) > 1 else "no document's fate changes",
             f"tokens: estimated {origin}" if ratios else f"tokens: {origin}",
         ]
     )
@@ -255,4 +259,4 @@ def _moves_rows(found: Decisions) -> list[list[str]]:
         ]
         for (source, before, after), (num, size) in moves(found).items()
     )
-    return rows if len(rows) > 1 else [["no document's fate changes"]]
+    return rows
