@@ -104,12 +104,15 @@ def _edges(text: bytes) -> tuple[bool, bool]:
     if not is_cut_before and not first:
         # A lead byte alone: from E3 on it is mostly of Han, kana or Hangul and, from F0 on, signs.
         starts = text[:1] >= b"\xe3"
-    opens = is_cut_after or (bool(characters) and _is_inside(characters[-1]))
+    # A space that is a token of its own belongs to the word behind it.
+    opens = is_cut_after or characters.endswith(" ") or _is_inside(characters[-1:])
     return starts, opens
 
 
 def _is_inside(character: str) -> bool:
-    """Tell whether a character is a letter, mark or digit of a script with spaces."""
+    """Tell whether a character, if any, is a letter, mark or digit of a script with spaces."""
+    if not character:
+        return False
     return unicodedata.category(character)[0] in "LMN" and not _WITHOUT_SPACES.match(character)
 
 
