@@ -211,7 +211,8 @@ def _is_whole(path: Path, wanted: File) -> bool:
 
 
 def _stamp(path: Path) -> None:
-    storage.write_bytes(str(path.with_suffix(".ok")), str(path.stat().st_mtime_ns).encode())
+    # If it is lost or torn, the content is looked at once more.
+    path.with_suffix(".ok").write_text(str(path.stat().st_mtime_ns))
 
 
 def _is_left_behind(part: Path) -> bool:
@@ -233,12 +234,14 @@ def _held(path: Path) -> Iterator[None]:
         yield
 
 
-def cached_files(shards: "ShardSet", config: "CacheConfig") -> "Fetch":
+def cached_files(
+    shards: "ShardSet", config: "CacheConfig", *, wait: Callable[[float], None] = time.sleep
+) -> "Fetch":
     """Return what fetches the files of a set on an object store."""
     folder = config.folder
     if folder is None:
         home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
         folder = str(Path(home) / "gristmill" / "shards")
-    cache = ShardCache(Path(folder), max_bytes=int(config.max_gb * 1e9))
+    cache = ShardCache(Path(folder), max_bytes=int(config.max_gb * 1e9), wait=wait)
     files = {name: file for part in shards.manifest.parts for name, file in part.files.items()}
     return lambda name: cache.fetch(storage.join(shards.url, name), files[name])
