@@ -267,15 +267,20 @@ class Stream:
             micro_batch: rows of a forward pass; 0: the recipe's.
             allocate: gives the arrays of tokens.
         """
+        rate = self.mask_rate(step)
+        cuts = self.cuts(step, rank=rank, world_size=world_size, micro_batch=micro_batch)
+        return [self.batch(*cut, rate=rate, allocate=allocate) for cut in cuts]
+
+    def cuts(
+        self, step: int, *, rank: int, world_size: int, micro_batch: int = 0
+    ) -> list[tuple[int, int]]:
+        """Return (start, stop) of the global rows of each micro batch; see `step`."""
         phase = self.timeline.of_step(step)
         per_rank = phase.rows_per_step // world_size
         micro = micro_batch or phase.micro_batch
         first = self.timeline.first_row(step) + rank * per_rank
-        stop, rate = first + per_rank, self.mask_rate(step)
-        return [
-            self.batch(start, min(start + micro, stop), rate=rate, allocate=allocate)
-            for start in range(first, stop, micro)
-        ]
+        stop = first + per_rank
+        return [(start, min(start + micro, stop)) for start in range(first, stop, micro)]
 
     def mask_rate(self, step: int) -> float:
         """Return the share of the tokens that a step hides."""
