@@ -6,6 +6,7 @@ domains"). Any position of any epoch is computed alone, so a run resumes at a ro
 replaying. The constants below are part of what a checkpoint means: golden values are tested.
 """
 
+import functools
 import hashlib
 
 import numpy as np
@@ -38,12 +39,13 @@ def permute(positions: U64, *, size: int, key: U64) -> U64:
         uint64 [N], each below `size`.
     """
     half = np.uint64(max(1, ((size - 1).bit_length() + 1) // 2))
-    keys = np.broadcast_to(np.asarray(key, dtype=np.uint64), positions.shape)
+    # Copies, since numba compiles anew for views that cannot be written.
+    keys = np.array(np.broadcast_to(np.asarray(key, dtype=np.uint64), positions.shape))
     # The domain is at most four times the size, so a walk takes four turns at worst on average.
     return kernels.permute(
-        np.ascontiguousarray(positions, dtype=np.uint64),
+        np.array(positions, dtype=np.uint64),
         np.uint64(size),
-        np.ascontiguousarray(keys),
+        keys,
         half,
     )
 
@@ -57,6 +59,14 @@ def rows_of(ordinals: U64, *, size: int, seed: int, source: str) -> U64:
         seed: the recipe's seed.
         source: the source's name, which keys its permutations.
     """
-    epochs = ordinals // np.uint64(size)
+    epochs, positions = np.divmod(ordinals, np.uint64(size))
+    if not ordinals.size or epochs.min() == epochs.max():
+        epoch = int(epochs[0]) if ordinals.size else 0
+        return permute(positions, size=size, key=_epoch_key(seed, source, epoch))
     key = keyed.mix(seed, VERSION, source_key(source), epochs)
-    return permute(ordinals % np.uint64(size), size=size, key=key)
+    return permute(positions, size=size, key=key)
+
+
+@functools.lru_cache(maxsize=64)
+def _epoch_key(seed: int, source: str, epoch: int) -> U64:
+    return keyed.mix(seed, VERSION, source_key(source), epoch)

@@ -74,24 +74,19 @@ class ShardRows:
             self._close_removed()
         which = np.searchsorted(self._starts, indices, side="right") - 1
         local = (indices - self._starts[which]).tolist()
-        ids: NDArray[Any] | None = None
-        ends, documents, counts = [], [], []
-        for b, (number, row) in enumerate(zip(which.tolist(), local, strict=True)):
+        texts, ends, documents, counts = [], [], [], []
+        for number, row in zip(which.tolist(), local, strict=True):
             shard = self._opened.get(number) or self._open(number)
             batch = bisect.bisect_right(shard.starts, row) - 1
-            row -= shard.starts[batch]
-            if ids is None:
-                ids = np.empty((len(local), self.row_length), dtype=shard.ids[batch].dtype)
-            ids[b] = shard.ids[batch][row]
-            offsets = shard.offsets[batch]
-            start, stop = offsets[row], offsets[row + 1]
+            at = row - shard.starts[batch]
+            start, stop = shard.offsets[batch][at : at + 2].tolist()
+            texts.append(shard.ids[batch][at])
             ends.append(shard.ends[batch][start:stop])
             documents.append(shard.documents[shard.places[batch][start:stop]])
             counts.append(stop - start)
-        if ids is None:
-            ids = np.empty((0, self.row_length), dtype=np.uint16)
+        empty = np.empty((0, self.row_length), dtype=np.uint16)
         return RowBatch(
-            input_ids=ids,
+            input_ids=np.stack(texts) if texts else empty,
             piece_ends=_joined(ends, np.int32),
             piece_rows=np.repeat(np.arange(len(local), dtype=np.int32), counts),
             piece_documents=_joined(documents, np.uint64),
@@ -145,7 +140,9 @@ def _joined(arrays: list[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]
 def _open(rows: Path, documents: Path, shard: Shard) -> _Opened:
     cure = "remove it and run again, or run `make shards`"
     table, known = (_table(path, cure) for path in (rows, documents))
-    ids = known["id"].to_numpy()
+    ids = np.concatenate(
+        [np.empty(0, np.uint64), *(_numbers(chunk) for chunk in known["id"].chunks)]
+    )
     batches = [batch for batch in table.to_batches() if batch.num_rows]
     found = _Opened(path=rows, starts=[], ids=[], offsets=[], ends=[], places=[], documents=ids)
     before = 0
@@ -153,13 +150,13 @@ def _open(rows: Path, documents: Path, shard: Shard) -> _Opened:
         tokens = cast("pa.FixedSizeListArray", batch.column("input_ids"))
         pieces = cast("pa.ListArray", batch.column("pieces"))
         # `flatten` heeds the offset of a batch that is a slice.
-        flat = tokens.flatten().to_numpy(zero_copy_only=True)
+        flat = _numbers(tokens.flatten())
         values = cast("pa.StructArray", pieces.values)
         found.starts.append(before)
         found.ids.append(flat.reshape(batch.num_rows, -1))
-        found.offsets.append(pieces.offsets.to_numpy())
-        found.ends.append(values.field("end").to_numpy())
-        found.places.append(values.field("document").to_numpy())
+        found.offsets.append(_numbers(pieces.offsets))
+        found.ends.append(_numbers(values.field("end")))
+        found.places.append(_numbers(values.field("document")))
         before += batch.num_rows
     if before != shard.num_rows or any(part.shape[1] != shard.row_length for part in found.ids):
         raise ValueError(
@@ -167,6 +164,15 @@ def _open(rows: Path, documents: Path, shard: Shard) -> _Opened:
             f"{shard.row_length} tokens; {cure}"
         )
     return found
+
+
+def _numbers(array: pa.Array) -> NDArray[Any]:
+    """Return an array without nulls, not copied. `to_numpy` would load pandas, for a second."""
+    kind = np.dtype(str(array.type))
+    values = array.buffers()[1]
+    if values is None or not len(array):
+        return np.empty(0, kind)
+    return np.frombuffer(values, kind, len(array), array.offset * kind.itemsize)
 
 
 def _table(path: Path, cure: str) -> pa.Table:

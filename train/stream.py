@@ -205,16 +205,24 @@ class Stream:
                 parts.append((mine, rows.take(self.locate(name, known, rows).astype(np.int64))))
         length = parts[0][1].input_ids.shape[1]
         input_ids = allocate((indices.size, length), np.int64)
-        for mine, part in parts:
-            input_ids[mine] = part.input_ids
-        piece_rows = np.concatenate([mine[part.piece_rows] for mine, part in parts])
-        turn = np.argsort(piece_rows, kind="stable")
+        if len(parts) == 1:
+            ((_, part),) = parts
+            input_ids[:] = part.input_ids
+            piece_rows, ends, documents = part.piece_rows, part.piece_ends, part.piece_documents
+        else:
+            for mine, part in parts:
+                input_ids[mine] = part.input_ids
+            piece_rows = np.concatenate([mine[part.piece_rows] for mine, part in parts])
+            turn = np.argsort(piece_rows, kind="stable")
+            piece_rows = piece_rows[turn]
+            ends = np.concatenate([p.piece_ends for _, p in parts])[turn]
+            documents = np.concatenate([p.piece_documents for _, p in parts])[turn]
         return Text(
             indices=indices,
             input_ids=input_ids,
-            piece_ends=np.concatenate([p.piece_ends for _, p in parts])[turn].astype(np.int32),
-            piece_rows=piece_rows[turn].astype(np.int32),
-            piece_documents=np.concatenate([p.piece_documents for _, p in parts])[turn],
+            piece_ends=ends.astype(np.int32, copy=False),
+            piece_rows=piece_rows.astype(np.int32, copy=False),
+            piece_documents=documents,
         )
 
     def batch(self, start: int, stop: int, *, rate: float, allocate: Allocate = np.empty) -> Batch:
