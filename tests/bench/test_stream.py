@@ -297,7 +297,6 @@ def test_tokens_per_second_beside_other_loaders(folder, peer):
         print(f"masks, without the thread: {masked / medians[name]:.0f} times {name}")
     others = [value for name, value in medians.items() if name.endswith("no masks")]
     assert medians["stream, no masks"] == max(others)
-    assert masked > 40 * medians["datasets + collator"]
 
 
 _BEGIN = """
