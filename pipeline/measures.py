@@ -122,13 +122,12 @@ _RANDOM = ("exact", "signature.list.element")
 def writer(file: Any, columns: pa.Schema) -> pq.ParquetWriter:
     """Open a part for writing."""
     plain = [field.name for field in columns if field.name != "signature"]
-    return pq.ParquetWriter(
-        file,
-        columns,
-        compression=dict.fromkeys(plain, "zstd") | dict.fromkeys(_RANDOM, "none"),
-        use_dictionary=_NAMES,
-        write_statistics=["id"],
-    )
+    options: dict[str, Any] = {
+        "compression": dict.fromkeys(plain, "zstd") | dict.fromkeys(_RANDOM, "none"),
+        "use_dictionary": _NAMES,
+        "write_statistics": ["id"],
+    }
+    return pq.ParquetWriter(file, columns, **options)
 
 
 def measure_part(part: Part, output: Output, *, config: Matches, language_model: str) -> None:
