@@ -192,7 +192,9 @@ def _measures(row: dict[str, Any], own: Terms) -> str:
         if bottom is not None:
             value = f"{show_number(top / bottom) if bottom else '-'} = {top:,} / {bottom:,}"
         verdict = "FAILS" if broken else "passes"
-        if top < 0:
-            value, verdict = "not measured", f"says nothing in {row['declared'] or 'its language'}"
+        if not rules.is_measured(rule, numbers)[0]:
+            language_of = row["declared"] or "its language"
+            what = "of it" if name in rules.NEED_MODEL else f"in {language_of}"
+            value, verdict = "not measured", f"says nothing {what}"
         rows.append([name, value, f"{rule.sense} {show_number(float(threshold))}", verdict])
     return f"measures\n{aligned(rows)}" if len(rows) > 1 else "measures: its source has no rules"

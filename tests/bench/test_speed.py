@@ -27,11 +27,12 @@ from pipeline import (
     minhash,
     personal,
     plan,
+    quality,
     wikipedia,
     wikitext,
     words,
 )
-from pipeline.recipe import Matches, Source
+from pipeline.recipe import Matches, Measures, Source
 
 pytestmark = pytest.mark.bench
 _ROUNDS = 3
@@ -143,11 +144,14 @@ def test_measures(texts):
         language.columns(one, one.column("text").to_pylist(), path="", declared=declared)
         for one in batches
     ]
-    measured = [
-        measures.measure(one, found, config=config)
-        for one, found in zip(batches, languages, strict=True)
-    ]
-    table = pa.Table.from_batches(measured, schema=measures.schema(config))
+
+    def measure_all() -> list[pa.RecordBatch]:
+        return [
+            measures.measure(one, found, quality.columns(one["text"], Measures()), config=config)
+            for one, found in zip(batches, languages, strict=True)
+        ]
+
+    table = pa.Table.from_batches(measure_all(), schema=measures.schema(config))
     data, offsets = words.text_buffers(column)
     views = words.normalized_views(column)
     shingles = minhash.shingle_views(views, size=config.shingle_words)
@@ -163,10 +167,7 @@ def test_measures(texts):
                 "signatures, 256 permutations": lambda: minhash.signatures(
                     shingles, num_permutations=256, seed=1
                 ),
-                "measures, all of these and exact keys": lambda: [
-                    measures.measure(one, found, config=config)
-                    for one, found in zip(batches, languages, strict=True)
-                ],
+                "measures, all of these and exact keys": measure_all,
                 "language": lambda: [
                     language.columns(
                         one, one.column("text").to_pylist(), path="", declared=declared
