@@ -27,13 +27,9 @@ name = "kills"
 [[source]]
 name = "manuals"
 kind = "dataset"
-paths = ["{raw}/bench/000.jsonl.zst", "{raw}/bench/001.jsonl.zst"]
+paths = ["{raw}/bench/000.jsonl.zst"]
 columns = {{ text = "text", key = "id" }}
-
-[[source]]
-name = "wiki"
-kind = "wikipedia"
-paths = ["{raw}/wikipedia/enwiki-p10-shortened.xml.bz2"]
+language_id = "trust"
 
 [fates]
 held_out = 0.05
