@@ -33,6 +33,7 @@ import numpy as np
 import pyarrow as pa
 
 from corpus import identity, storage
+from pipeline import fasttext_file
 from pipeline.language_models import digest
 from pipeline.metric_table import NO_SCORE, SCORE_ONE, SCORES
 from pipeline.recipe import Measures, Recipe
@@ -45,7 +46,6 @@ FIELDS = tuple(pa.field(name, pa.int64(), nullable=False) for name in SCORES)
 """The column of a measures part; NO_SCORE where there is no model, or nothing to score."""
 
 _LABEL = "__label__"
-_FASTTEXT_BEGINS = (793712314).to_bytes(4, "little")
 _KENLM_BEGINS = b"mmap lm http://kheafield.com/code"
 _ARPA_BEGINS = b"\\data\\"
 # KenLM reads its text format compressed too, where it was built with these.
@@ -139,7 +139,7 @@ def score(text: str, model: Model) -> int:
     answer = model.answer(text[:MAX_CHARS])
     if answer is None or not math.isfinite(answer):
         return NO_SCORE
-    # fastText adds a little to each probability, so that the sum is above 1.
+    # fastText adds 1e-5 to each probability, so that one may be above 1.
     return math.floor(min(answer, model.highest) * SCORE_ONE)
 
 
@@ -161,7 +161,7 @@ def load(path: str, label: str) -> Model:
         with _local(path) as file:
             with file.open("rb") as opened:
                 begins = opened.read(4096)
-            if begins.startswith(_FASTTEXT_BEGINS):
+            if begins.startswith(fasttext_file.MAGIC):
                 return _fasttext(file, label, where=where)
             if begins.startswith((_KENLM_BEGINS, *_PACKED_BEGIN)) or _ARPA_BEGINS in begins:
                 return _kenlm(file, label, where=where)
@@ -186,6 +186,7 @@ def _local(path: str) -> Iterator[Path]:
 
 def _fasttext(file: Path, label: str, *, where: str) -> Model:
     try:
+        fasttext_file.check_whole(file)
         model = fasttext.load_model(str(file))
         labels = model.predict("a", k=-1, threshold=-1.0)[0]
     except ValueError as error:

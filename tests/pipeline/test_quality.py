@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quality_models import ARPA, LABELS, WORDS, probability, write_fasttext
 
-from pipeline import quality, recipe, rules, what_if, why
+from pipeline import fasttext_file, quality, recipe, rules, what_if, why
 from pipeline.__main__ import main
 from pipeline.ledger import open_ledger
 from pipeline.metric_table import NO_SCORE, SCORE_ONE
@@ -125,6 +125,20 @@ def test_what_a_user_can_fix_is_named(tmp_path):
         quality.load(str(vectors), "hq")
     with pytest.raises(ValueError, match=r"quality_label = 'hq' without a quality_model"):
         Measures(quality_label="hq")
+
+
+def test_a_file_that_was_cut_off_anywhere_is_refused(tmp_path, real_data):
+    whole = write_fasttext(tmp_path / "quality.bin").read_bytes()
+    real = (real_data / "models" / "lid176" / "lid.176.ftz").read_bytes()
+    cut = tmp_path / "cut.bin"
+    places = [*range(5, len(whole)), *range(70, len(real), len(real) // 50), len(real) - 1]
+    for number, place in enumerate(places):
+        cut.write_bytes((whole if number < len(whole) - 5 else real)[:place])
+        with pytest.raises(ValueError, match="ends too early"):
+            fasttext_file.check_whole(cut)
+    cut.write_bytes(whole[:-1])
+    with pytest.raises(ValueError, match=r"cut.bin: it ends too early: get the file again; name"):
+        quality.load(str(cut), "hq")
 
 
 def own_recipe(config: Measures, **chosen: float) -> Recipe:
