@@ -108,9 +108,7 @@ def _run(options: argparse.Namespace, runner: Runner) -> int:
     from pipeline import compiled, plan, recipe, report, stages
 
     if options.command != "documents" and runner.is_local and not compiled.is_compiled():
-        print(
-            "compiling what reads text, once on this machine: about half a minute", file=sys.stderr
-        )
+        print("compiling the kernels, once on this machine: half a minute", file=sys.stderr)
 
     def say(made: stages.Made) -> None:
         state = "made" if made.is_new else "up to date"
