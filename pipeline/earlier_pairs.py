@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus import keyed
-from pipeline import lsh, minhash
+from pipeline import lsh
 
 U64 = NDArray[np.uint64]
 Key = tuple[int, int]
@@ -82,12 +82,24 @@ def verify_pairs(
     pairs: Sequence[tuple[Key, Key]], shingles: Mapping[Key, U64]
 ) -> list[tuple[Key, Key, int, int]]:
     """Return (a, b, num_common, num_union) of the pairs that are similar enough to be kept."""
-    found = []
-    for a, b in pairs:
-        common, union = minhash.overlap(shingles[a], shingles[b])
-        if common * lsh.LEAST.denominator >= lsh.LEAST.numerator * union:
-            found.append((a, b, common, union))
-    return found
+    keys = sorted({key for pair in pairs for key in pair})
+    sets, row = _sets(keys, shingles), {key: number for number, key in enumerate(keys)}
+    rows = np.array([(row[a], row[b]) for a, b in pairs], np.int64).reshape(-1, 2)
+    found = lsh.verify_pairs(rows[:, 0], rows[:, 1], sets)
+    columns = (column.tolist() for column in found)
+    return [(keys[a], keys[b], common, union) for a, b, common, union in zip(*columns, strict=True)]
+
+
+def _sets(keys: Sequence[Key], shingles: Mapping[Key, U64]) -> lsh.Sets:
+    """Return the shingles of documents of any side; only their rows name them."""
+    lists = [shingles[key] for key in keys]
+    ends = np.cumsum([len(values) for values in lists], dtype=np.int64)
+    return lsh.Sets(
+        ids=np.arange(len(keys), dtype=np.uint64),
+        starts=np.concatenate([np.zeros(1, np.int64), ends])[:-1],
+        ends=ends,
+        values=np.concatenate([np.empty(0, np.uint64), *lists]),
+    )
 
 
 def verify_group(
@@ -98,16 +110,17 @@ def verify_group(
     A new document leaves as soon as it is nearly an earlier one (LEAVES), so a bucket of copies
     takes one round; all matches met on the way are returned.
     """
-    found, left = [], list(new)
-    for a in old:
-        matched = verify_pairs([(a, b) for b in left], shingles)
-        found.extend(matched)
-        gone = {
-            b
-            for _, b, common, union in matched
-            if common * LEAVES.denominator >= LEAVES.numerator * union
-        }
-        left = [b for b in left if b not in gone]
-        if not left:
+    sets = _sets([*old, *new], shingles)
+    found: list[tuple[Key, Key, int, int]] = []
+    left = np.arange(len(new))
+    for number, a in enumerate(old):
+        rows = np.full(len(left), number, np.int64)
+        _, matched, common, union = lsh.verify_pairs(rows, left + len(old), sets)
+        matched = matched - len(old)
+        columns = (column.tolist() for column in (matched, common, union))
+        found.extend((a, new[b], shared, whole) for b, shared, whole in zip(*columns, strict=True))
+        gone = common * LEAVES.denominator >= LEAVES.numerator * union
+        left = left[~np.isin(left, matched[gone])]
+        if not len(left):
             break
     return found

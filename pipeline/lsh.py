@@ -1,5 +1,6 @@
 """From LSH buckets to candidate pairs, and from shingles to verified ones. Pure array functions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -28,6 +29,8 @@ COVER = Fraction(9, 10)
 """A text this similar to a hub is no hub itself: they are one cluster up to this threshold."""
 
 _NUM_PIVOTS = 64
+_MANY_PAIRS = 1 << 19
+_COUNTED_BITS = 20
 _ROUNDING = 1e-9
 
 
@@ -127,13 +130,25 @@ def verify(a: U64, b: U64, group: U64, sets: Sets, *, least: Fraction = LEAST) -
     """
     plain = group == 0
     found = [verify_pairs(sets.rows(a[plain]), sets.rows(b[plain]), sets, least=least)]
+    num_once = 0
     for name in np.unique(group[~plain]):
         mine = group == name
         members = np.unique(np.concatenate([a[mine], b[mine]]))
         found.append(verify_group(sets.rows(members), sets, least=least))
+        # Bands tell of the same texts again and again; their pairs are kept once.
+        if sum(len(pairs[0]) for pairs in found) > 2 * num_once + _MANY_PAIRS:
+            found = [_once(found)]
+            num_once = len(found[0][0])
+    return _once(found)
+
+
+def _once(found: Sequence[Pairs]) -> Pairs:
     columns = [np.concatenate(column) for column in zip(*found, strict=True)]
-    rows = distinct(np.stack(columns, axis=1).astype(np.uint64)).astype(np.int64)
-    return rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3]
+    order = np.lexsort((columns[1], columns[0]))
+    a, b = columns[0][order], columns[1][order]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
+    return a[first], b[first], columns[2][order][first], columns[3][order][first]
 
 
 def verify_pairs(a: I64, b: I64, sets: Sets, *, least: Fraction = LEAST) -> Pairs:
@@ -156,12 +171,12 @@ def verify_group(
 ) -> Pairs:
     """Verify a giant bucket; the clusters up to the threshold COVER are those of all its pairs.
 
-    The first member is a hub, and is compared with all others; so is the next one to which no hub
-    is as similar as COVER, and so on. Members in different clusters at COVER are compared with each
-    other unless their distances to the hubs rule out that they are similar: Jaccard distance is a
-    metric. What is then not compared is in one cluster at COVER, and so at every lower threshold,
-    or is less similar than `least`. A bucket of near copies takes one round; one whose members only
-    look alike compares all pairs.
+    The most typical member is a hub, and is compared with all others; so is the next one to which
+    no hub is as similar as COVER, and so on. Members in different clusters at COVER are compared
+    with each other unless their distances to the hubs rule out that they are similar: Jaccard
+    distance is a metric. What is then not compared is in one cluster at COVER, and so at every
+    lower threshold, or is less similar than `least`. A bucket of near copies takes one round; one
+    whose members only look alike compares all pairs.
 
     Where `fates` leaves a hub out of a cluster (it failed a rule), its cluster still holds together
     at 2 * COVER - 1 and below: see fates.
@@ -175,7 +190,7 @@ def verify_group(
     found: list[Pairs] = []
     pivots: list[NDArray[np.float64]] = []
     everyone = np.arange(num)
-    for hub in range(num):
+    for hub in _most_typical_first(members, sets).tolist():
         if is_covered[hub]:
             continue
         others = everyone[~is_hub & (everyone != hub)]
@@ -201,6 +216,24 @@ def verify_group(
     found.append(_across(members, found, everyone[~is_hub], np.stack(pivots, axis=1), sets, least))
     a, b, shared, union = (np.concatenate(column) for column in zip(*found, strict=True))
     return a, b, shared, union
+
+
+def _most_typical_first(members: I64, sets: Sets) -> I64:
+    """Return the places of members, those that share most with the others first.
+
+    The copy that all others were made from covers them all, where a hub among them, two changes
+    away from each other copy, would cover few, and half of the bucket be hubs.
+    """
+    size = (sets.ends - sets.starts)[members]
+    starts = np.cumsum(size) - size
+    values = sets.values[np.repeat(sets.starts[members] - starts, size) + np.arange(size.sum())]
+    # Shingles are hashes, so their low bits will do: this only orders.
+    which = (values & np.uint64((1 << _COUNTED_BITS) - 1)).astype(np.int64)
+    total = np.add.reduceat(np.append(np.bincount(which)[which], 0), starts)
+    total[size == 0] = 0
+    # As if the others were one text of their mean size: what is in both, of what is in either.
+    share = total / np.maximum(len(members) * size + size.sum() - total, 1)
+    return np.lexsort((np.arange(len(members)), -share))
 
 
 def _across(

@@ -31,7 +31,7 @@ from pipeline.flow import (
 from pipeline.recipe import Matches, Recipe
 from pipeline.verified import EXACT_KEYS, PAIRS, SHINGLES, match_part
 
-VERSION = 3
+VERSION = 4
 _BATCH_ROWS = 1024
 _KEY_BYTES = 24
 

@@ -22,7 +22,7 @@ from pipeline.parts import batches, part_inputs
 from pipeline.parts import open_parquet as open_parquet
 from pipeline.recipe import Matches, Measures, Recipe
 
-VERSION = 2
+VERSION = 3
 _BATCH_ROWS = 256
 _DECLARED = [field.name for field in language.FIELDS].index("declared")
 
@@ -123,12 +123,21 @@ _RANDOM = ("exact", "signature.list.element")
 def writer(file: Any, columns: pa.Schema) -> pq.ParquetWriter:
     """Open a part for writing."""
     plain = [field.name for field in columns if field.name != "signature"]
+<<<<<<< HEAD
     options: dict[str, Any] = {
+=======
+    # The stubs know of one setting for all columns only.
+    settings: dict[str, Any] = {
+>>>>>>> review
         "compression": dict.fromkeys(plain, "zstd") | dict.fromkeys(_RANDOM, "none"),
         "use_dictionary": _NAMES,
         "write_statistics": ["id"],
     }
+<<<<<<< HEAD
     return pq.ParquetWriter(file, columns, **options)
+=======
+    return pq.ParquetWriter(file, columns, **settings)
+>>>>>>> review
 
 
 def measure_part(part: Part, output: Output, *, config: Matches, models: Measures) -> None:
@@ -182,7 +191,11 @@ def measure(
     signatures = minhash.signatures(
         shingles, num_permutations=config.num_permutations, seed=config.seed
     )
-    exact = [xxhash.xxh3_128_digest(views.text(number)) for number in range(len(texts))]
+    # Of signs and emoji the view leaves nothing; such texts are the same if they are equal.
+    exact = [
+        xxhash.xxh3_128_digest(views.text(number) or texts[number].as_py().encode())
+        for number in range(len(texts))
+    ]
     columns = schema(config)
     return pa.RecordBatch.from_arrays(
         [

@@ -153,6 +153,6 @@ def test_kills_at_random_moments(command, whole, tmp_path):
         assert {path: path.stat().st_mtime_ns for path in before} == before, "a part was redone"
         shutil.rmtree(data)
     print(
-        f"\n{command}: {_NUM_KILLS} times kill -9 within {seconds - begin:.1f} s, {num_inside} of them "
-        f"before its manifest; {num_kept} finished parts kept as they were; all bytes equal"
+        f"\n{command}: {_NUM_KILLS} times kill -9 within {seconds - begin:.1f} s, "
+        f"{num_inside} of them before its manifest; {num_kept} finished parts kept as they were; all bytes equal"
     )

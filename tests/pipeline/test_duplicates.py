@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from corpus import schemas
 from pipeline import clusters as cluster_module
-from pipeline import lsh, minhash
+from pipeline import lsh, measures, minhash
 from pipeline.components import bridges, components
+from pipeline.recipe import Matches
 from pipeline.words import normalized, normalized_views
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"]), max_size=30)
@@ -255,6 +256,23 @@ def test_a_giant_bucket_of_copies_takes_one_round_for_each_cluster():
     assert len(found) == 996
 
 
+def test_a_giant_bucket_of_changed_copies_has_few_hubs_whatever_comes_first():
+    # Copies that differ from one original at up to three places, that with most changes first:
+    # none of them covers the others with as many, the original covers all.
+    rng = np.random.default_rng(2)
+    whole = np.arange(1, 401) * (2**40 + 1)
+    texts = {}
+    for number in range(900):
+        base = whole.copy()
+        num_changed = 5 * (3 - number // 300)
+        base[rng.choice(400, num_changed, replace=False)] = rng.integers(2**60, 2**62, num_changed)
+        texts[number] = set(base.tolist())
+    sets = sets_of(texts)
+    found = as_rows(sets, lsh.verify_group(np.arange(900), sets))
+    assert set(labels_at(lsh.COVER, texts, found).values()) == {0}
+    assert len(found) <= 2 * 900
+
+
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=60), st.randoms())
 def test_components_are_those_of_the_graph_whatever_the_order(edges, rng):
     parent = {node: node for edge in edges for node in edge}
@@ -400,3 +418,14 @@ def test_every_passing_document_is_kept_or_has_a_kept_survivor(rows, data):
             assert got["survivor"] in passing
             assert found[got["survivor"]]["survivor"] == got["survivor"]
             assert got["root"] == found[got["survivor"]]["root"]
+
+
+def test_texts_without_any_word_are_the_same_only_if_they_are_equal():
+    texts = ["🙂🙂", "!!!", "...", "—", "🙂🙂", "Word.", "word"]
+    batch = pa.record_batch(
+        {"id": pa.array(range(7), pa.uint64()), "source": ["s"] * 7, "text": texts}
+    )
+    languages = [pa.array(["und"] * 7), pa.array([0] * 7, pa.int64()), pa.array([""] * 7)]
+    found = measures.measure(batch, languages, config=Matches())
+    keys = found.column("exact").to_pylist()
+    assert [keys.index(key) for key in keys] == [0, 1, 2, 3, 0, 5, 5]
