@@ -123,21 +123,13 @@ _RANDOM = ("exact", "signature.list.element")
 def writer(file: Any, columns: pa.Schema) -> pq.ParquetWriter:
     """Open a part for writing."""
     plain = [field.name for field in columns if field.name != "signature"]
-<<<<<<< HEAD
-    options: dict[str, Any] = {
-=======
     # The stubs know of one setting for all columns only.
     settings: dict[str, Any] = {
->>>>>>> review
         "compression": dict.fromkeys(plain, "zstd") | dict.fromkeys(_RANDOM, "none"),
         "use_dictionary": _NAMES,
         "write_statistics": ["id"],
     }
-<<<<<<< HEAD
-    return pq.ParquetWriter(file, columns, **options)
-=======
     return pq.ParquetWriter(file, columns, **settings)
->>>>>>> review
 
 
 def measure_part(part: Part, output: Output, *, config: Matches, models: Measures) -> None:
