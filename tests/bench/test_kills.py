@@ -154,5 +154,6 @@ def test_kills_at_random_moments(command, whole, tmp_path):
         shutil.rmtree(data)
     print(
         f"\n{command}: {_NUM_KILLS} times kill -9 within {seconds - begin:.1f} s, "
-        f"{num_inside} of them before its manifest; {num_kept} finished parts kept as they were; all bytes equal"
+        f"{num_inside} of them before its manifest; {num_kept} finished parts kept as they were; "
+        "all bytes equal"
     )
