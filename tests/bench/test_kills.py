@@ -142,7 +142,10 @@ def test_kills_at_random_moments(command, whole, tmp_path):
         data = begun(f"{number}")
         process = start(command, recipe, data)
         # What is before the stage's first file is imports.
-        time.sleep(rng.uniform(begin - 0.1, seconds))
+        while not (data / stage).exists():
+            assert process.poll() is None
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, seconds - begin))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         before = receipts(data / stage)
