@@ -26,7 +26,7 @@ EXCERPT := raw/enwiki-excerpt.xml.bz2
 FETCHED  = $(filter $(EXCERPT),$(DUMP))
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo $(STAGES) report why what-if diff plan train evaluate export fill list gc \
+.PHONY: help install install-dev demo $(STAGES) report why what-if diff canaries plan train evaluate export fill list gc \
         format lint types check test test-slow bench lock clean
 
 help:  ## this list
@@ -79,6 +79,8 @@ what-if: install  ## what other thresholds would keep: RULES="min_words=40 near_
 	@$(PIPELINE) $@ --recipe $(RECIPE) --data $(DATA) --dump "$(DUMP)" $(OPTIONS) -- $(RULES)
 diff: install  ## what two selections keep: A= and B= (recipes, corpora or fates sets)
 	@$(PIPELINE) $@ --data $(DATA) --dump "$(DUMP)" $(OPTIONS) -- "$(A)" "$(B)"
+canaries: install  ## documents of known fate among your own: is the selection working?
+	@$(PIPELINE) $@ --recipe $(RECIPE) --data $(DATA) --dump "$(DUMP)" $(OPTIONS)
 
 plan: install  ## what a training run would do: rows, steps, memory
 	@$(TRAIN) plan $(MODEL_ARGS) --nproc $(NPROC)

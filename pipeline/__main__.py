@@ -105,7 +105,10 @@ def _runner(options: argparse.Namespace, rest: list[str], crew: Crew, *, is_lean
 
 def _run(options: argparse.Namespace, runner: Runner) -> int:
     quiet_beam()
-    from pipeline import plan, recipe, report, stages
+    from pipeline import compiled, plan, recipe, report, stages
+
+    if options.command != "documents" and runner.is_local and not compiled.is_compiled():
+        print("compiling the kernels, once on this machine: half a minute", file=sys.stderr)
 
     def say(made: stages.Made) -> None:
         state = "made" if made.is_new else "up to date"

@@ -33,6 +33,11 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
         settings.CACHE_DIR = before
 
 
+def is_compiled() -> bool:
+    """Tell whether an earlier process has compiled any of these kernels on this machine."""
+    return any(Path(_folder()).rglob("*.nbc"))
+
+
 @functools.cache
 def _folder() -> str:
     here = Path(__file__).parent

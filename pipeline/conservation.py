@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from pipeline import rules
+from pipeline import metric_table, rules
 from pipeline.terms import Terms
 
 pc: Any = pyarrow.compute  # its functions are made at import, and declared nowhere
@@ -55,14 +55,15 @@ def counts(table: pa.Table) -> dict[str, int]:
 
 
 def not_measured(batch: pa.RecordBatch, own: Terms) -> dict[str, int]:
-    """Count documents by a rule that their source has, but that says nothing in their language.
+    """Count documents by a rule that their source has, but that says nothing of them.
 
     Returns:
         `num_not_measured SOURCE RULE LANGUAGE`.
     """
     result: dict[str, int] = {}
     for name in sorted({name for chosen in own.rules.values() for name in chosen}):
-        missing = pc.less(batch.column(rules.RULES[name].numerator), 0)
+        metric = rules.RULES[name].numerator
+        missing = pc.equal(batch.column(metric), metric_table.not_measured(metric))
         if not pc.any(missing).as_py():
             continue
         found = batch.select(["source", "declared"]).filter(missing)

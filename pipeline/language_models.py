@@ -20,6 +20,7 @@ import fasttext
 import pycld2
 
 from corpus import identity, storage
+from pipeline import fasttext_file
 from pipeline.language_codes import normalized
 
 UNDETERMINED = "und"
@@ -134,11 +135,13 @@ def _fasttext(path: str) -> Model:
     local = storage.local_path(path)
     try:
         if local is not None:
+            fasttext_file.check_whole(local)
             model = fasttext.load_model(str(local))
         else:
             with tempfile.TemporaryDirectory() as folder:
                 copy = Path(folder) / "model"
                 copy.write_bytes(content)
+                fasttext_file.check_whole(copy)
                 model = fasttext.load_model(str(copy))
     except ValueError as error:
         raise ValueError(f"measures.language_model {path}: {error}; {cure}") from error

@@ -15,11 +15,12 @@ import xxhash
 
 from corpus import identity, schemas
 from corpus.sets import Manifest, Receipt
-from pipeline import language, metrics, minhash, pii, token_rule, words
+from pipeline import language, metrics, minhash, pii, quality, token_rule, words
 from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
+from pipeline.metric_table import SCORES
 from pipeline.parts import batches, part_inputs
 from pipeline.parts import open_parquet as open_parquet
-from pipeline.recipe import Matches, Recipe
+from pipeline.recipe import Matches, Measures, Recipe
 
 VERSION = 3
 _BATCH_ROWS = 256
@@ -34,6 +35,7 @@ def schema(config: Matches) -> pa.Schema:
             pa.field("source", pa.string(), nullable=False),
             *language.FIELDS,
             *(pa.field(name, pa.int64(), nullable=False) for name in metrics.METRICS),
+            *quality.FIELDS,
             pa.field("exact", pa.binary(16), nullable=False),  # xxh3-128 of the normalized view
             pa.field("num_shingles", pa.int64(), nullable=False),
             pa.field(
@@ -57,6 +59,7 @@ def stage(recipe: Recipe, documents: Manifest, *, data: str) -> Stage:
         "tokens": token_rule.VERSION,
         "pii": pii.VERSION,
         "language": language.section(recipe.measures.language_model),
+        "quality": quality.section(recipe.measures),
     }
     declared = {source.name: language.declaration(source) for source in recipe.source}
     libraries = {
@@ -80,9 +83,7 @@ def stage(recipe: Recipe, documents: Manifest, *, data: str) -> Stage:
                     content=[VERSION, section, libraries],
                     declared=declared,
                 ),
-                work=partial(
-                    measure_part, config=config, language_model=recipe.measures.language_model
-                ),
+                work=partial(measure_part, config=config, models=recipe.measures),
             )
         ],
         facts=partial(_facts, config=config, documents=documents, section=section),
@@ -131,7 +132,7 @@ def writer(file: Any, columns: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(file, columns, **settings)
 
 
-def measure_part(part: Part, output: Output, *, config: Matches, language_model: str) -> None:
+def measure_part(part: Part, output: Output, *, config: Matches, models: Measures) -> None:
     """Measure the documents of one part."""
     columns = schema(config)
     num_rows = 0
@@ -143,13 +144,12 @@ def measure_part(part: Part, output: Output, *, config: Matches, language_model:
         for batch in batches(
             part.inputs["documents"], ["id", "source", "language", "text"], num_rows=_BATCH_ROWS
         ):
+            texts = batch.column("text").to_pylist()
             found = language.columns(
-                batch,
-                batch.column("text").to_pylist(),
-                path=language_model,
-                declared=part.inputs["declared"],
+                batch, texts, path=models.language_model, declared=part.inputs["declared"]
             )
-            pending.append(measure(batch, found, config=config))
+            scores = quality.columns(texts, models)
+            pending.append(measure(batch, found, scores, config=config))
             num_rows += batch.num_rows
             if len(pending) == 64:
                 table.write_table(pa.Table.from_batches(pending, schema=columns))
@@ -160,12 +160,19 @@ def measure_part(part: Part, output: Output, *, config: Matches, language_model:
     output.facts.update(source=part.inputs["source"], num_rows=num_rows)
 
 
-def measure(batch: pa.RecordBatch, languages: list[pa.Array], *, config: Matches) -> pa.RecordBatch:
+def measure(
+    batch: pa.RecordBatch,
+    languages: list[pa.Array],
+    scores: list[pa.Array],
+    *,
+    config: Matches,
+) -> pa.RecordBatch:
     """Return the measures of a batch with the columns id, source and text.
 
     Args:
         batch: of documents.
         languages: the columns language.FIELDS of the same documents.
+        scores: the columns quality.FIELDS of the same documents.
         config: of signatures.
     """
     texts = batch.column("text")
@@ -188,6 +195,7 @@ def measure(batch: pa.RecordBatch, languages: list[pa.Array], *, config: Matches
             batch.column("source"),
             *languages,
             *(pa.array(numbers[name], pa.int64()) for name in metrics.METRICS),
+            *scores,
             pa.array(exact, pa.binary(16)),
             pa.array(shingles.counts(), pa.int64()),
             pa.FixedSizeListArray.from_arrays(
@@ -210,6 +218,7 @@ def _facts(
     assert measured == documents.counts["num_documents"], "a document was lost on the way"
     return {
         "language": section["language"],
+        "quality": section["quality"],
         "words": {
             "version": section["words"],
             "scripts_without_spaces": "each letter, with its marks, is a word (pipeline/words.py)",
@@ -223,7 +232,7 @@ def _facts(
         },
         "metrics": {
             name: [metric.definition, metric.unit, metric.source]
-            for name, metric in metrics.METRICS.items()
+            for name, metric in {**metrics.METRICS, **SCORES}.items()
         },
     }
 

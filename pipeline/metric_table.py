@@ -33,6 +33,10 @@ COMPRESSED_BYTES = 1 << 14
 """How much of a text is compressed to see how well it does."""
 NOT_MEASURED = -1
 """Value of a metric that a document's language has no list for. It breaks no rule."""
+SCORE_ONE = 1_000_000
+"""A score of 1 in SCORES."""
+NO_SCORE = -(1 << 63)
+"""The same for SCORES, which may be negative."""
 
 # Ranges with the Unicode property Sentence_Terminal, as of version 15, and Khmer U+17D6, U+17D9 and
 # U+17DA, which older versions gave it: the characters that end a line of text for FineWeb.
@@ -335,3 +339,19 @@ METRICS: dict[str, Metric] = {
     for name, definition, unit, source in (*_PLAIN, *_REPETITION, *_LINES, *_C4_METRICS, *_REST)
 }
 """Name of the column -> what it counts."""
+
+SCORES: dict[str, Metric] = {
+    "quality_score": Metric(
+        definition="what the recipe's quality_model says of the text (see quality.py): a "
+        "classifier's probability of the label, or the mean log10 probability of a word, rounded "
+        "down",
+        unit="millionths",
+        source="Li et al. 2024 (DCLM); Wenzek et al. 2020 (cc_net)",
+    ),
+}
+"""Columns that only a model can fill; without one they are NO_SCORE, and there are no rules."""
+
+
+def not_measured(name: str) -> int:
+    """Return the value of a column that says that there is none."""
+    return NO_SCORE if name in SCORES else NOT_MEASURED

@@ -67,7 +67,7 @@ def measure_tokens(
 ) -> dict[str, int]:
     """Measure one text with given tokens, where each begins and ends in characters.
 
-    For comparison with other tools, which cut words by other rules.
+    For comparison with other tools, which cut words by other rules. No token may hold white space.
     """
     one = pa.array([text], pa.string())
     data, offsets = words.text_buffers(one)

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from pipeline import recipe
+from pipeline import recipe, worker
 from pipeline.ledger import open_ledger
 
 HELP = {
@@ -80,7 +80,9 @@ def answer(options: argparse.Namespace, show: Callable[[str], None]) -> int:
     if options.command == "what-if":
         from pipeline import what_if
 
-        show(what_if.answer(own, ledger, options.changes))
+        # pyarrow's `to_numpy` imports pandas where it is there, an eighth of the whole answer.
+        with worker.lean_imports("pandas"):
+            show(what_if.answer(own, ledger, options.changes))
         return 0
     from pipeline import why
 

@@ -155,6 +155,18 @@ class Measures:
     language_model: str = ""
     """A fastText language model (lid.176.bin or .ftz, GlotLID, OpenLID), as a path or URL; by
     default CLD2, which needs no file."""
+    quality_model: str = ""
+    """A fastText classifier (.bin or .ftz) or a KenLM model (.binary, .klm or .arpa; needs the
+    package kenlm), as a path or URL, that scores each text for the rule min_quality_score."""
+    quality_label: str = ""
+    """Of a classifier the class whose probability is the score, such as "__label__hq"."""
+
+    def __post_init__(self) -> None:
+        """Check that the label is a model's."""
+        if self.quality_label and not self.quality_model:
+            raise ValueError(
+                f"quality_label = {self.quality_label!r} without a quality_model; name its file"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -340,6 +352,13 @@ class Recipe:
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two sources are called {name!r}; give each its own name")
+        for source in self.source:
+            for name in rule_table.NEED_MODEL:
+                if name in source.thresholds() and not self.measures.quality_model:
+                    raise ValueError(
+                        f"source {source.name!r}: the rule {name} needs a model; name its file "
+                        "([measures] quality_model), or leave the rule out"
+                    )
         tasks = [task.name for task in self.evaluation]
         if len(set(tasks)) < len(tasks):
             raise ValueError(f"two evaluation tasks have one name: {', '.join(tasks)}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pipeline.metric_table import DUPLICATE_SIZES, TOP_SIZES
+from pipeline.metric_table import DUPLICATE_SIZES, SCORE_ONE, SCORES, TOP_SIZES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,6 +244,14 @@ _REST: tuple[_Row, ...] = (
     ("max_phones", "num_phones", None, "Dolma, as above", {}),
     ("min_compressed", "num_compressed_bytes", "num_compressible_bytes", _OURS, {}),
     ("max_compressed", "num_compressed_bytes", "num_compressible_bytes", _OURS, {}),
+    (
+        "min_quality_score",
+        "quality_score",
+        SCORE_ONE,
+        "Li et al. 2024 (DCLM) and Wenzek et al. 2020 (cc_net) keep a quantile: a threshold is a "
+        "model's own, on one's own text",
+        {},
+    ),
 )
 
 RULES: dict[str, Rule] = {
@@ -264,3 +272,5 @@ RULES: dict[str, Rule] = {
     )
 }
 """Name -> rule, in the order in which they are applied. At most 64: masks have a bit for each."""
+NEED_MODEL = tuple(name for name, rule in RULES.items() if rule.numerator in SCORES)
+"""Rules over scores, which the recipe's quality_model gives; their thresholds may be negative."""

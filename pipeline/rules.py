@@ -2,8 +2,8 @@
 
 Everything is exact: a threshold is a fraction read from its decimal digits, a ratio is compared as
 a product of integers, and no float can flip a verdict. A ratio with nothing below the line (0/0)
-breaks no rule, and neither does a metric of -1, which was not measured for want of a list of the
-document's language.
+breaks no rule, and neither does what was not measured (metric_table.not_measured): for want of a
+list of the document's language, or of a model.
 """
 
 import difflib
@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import language_codes
-from pipeline.metric_table import NOT_MEASURED
+from pipeline.metric_table import not_measured
 from pipeline.rule_table import (
     BY_KIND,
     DEFAULT_PRESET,
     LEFT_OUT,
+    NEED_MODEL,
     PRESETS,
     RULES,
     Rule,
@@ -105,7 +106,8 @@ def _fraction(name: str, digits: str) -> Fraction:
         value = Fraction(digits)
     except (ValueError, ZeroDivisionError) as error:
         raise ValueError(f"rules.{name} must be a number or 'off', got {digits!r}") from error
-    if value < 0 or value.denominator > 10**9 or value.numerator > 10**12:
+    is_negative = value < 0 and name not in NEED_MODEL
+    if is_negative or value.denominator > 10**9 or abs(value.numerator) > 10**12:
         raise ValueError(f"rules.{name} is out of range: {digits}")
     rule = RULES[name]
     is_share = isinstance(rule.denominator, str) and rule.numerator != "num_word_chars"
@@ -154,9 +156,7 @@ def apply(metrics: Mapping[str, I64], chosen: Thresholds) -> Verdicts:
         left = _times(numerator, threshold.denominator)
         right = _times(denominator, threshold.numerator)
         beyond = left < right if rule.sense == "min" else left > right
-        broken = (
-            beyond.astype(np.bool_) & (numerator != NOT_MEASURED) & (denominator != NOT_MEASURED)
-        )
+        broken = beyond.astype(np.bool_) & is_measured(rule, metrics)
         verdicts.broken[broken] |= np.uint64(1 << index)
         first = np.flatnonzero(broken & (verdicts.rule < 0))
         verdicts.rule[first] = index
@@ -172,6 +172,14 @@ def ratio(rule: Rule, metrics: Mapping[str, I64]) -> tuple[I64, I64]:
     if isinstance(rule.denominator, str):
         return numerator, metrics[rule.denominator]
     return numerator, np.full_like(numerator, 1 if rule.denominator is None else rule.denominator)
+
+
+def is_measured(rule: Rule, metrics: Mapping[str, I64]) -> npt.NDArray[np.bool_]:
+    """Tell where what a rule reads was measured."""
+    found = metrics[rule.numerator] != not_measured(rule.numerator)
+    if isinstance(rule.denominator, str):
+        found &= metrics[rule.denominator] != not_measured(rule.denominator)
+    return found
 
 
 def names(rule: I64) -> npt.NDArray[np.object_]:

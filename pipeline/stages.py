@@ -15,6 +15,7 @@ from pipeline import (
     matches,
     measures,
     plan,
+    quality,
     shards,
     tokenizer,
 )
@@ -67,11 +68,12 @@ def run(
         raw=[
             *(path for named in (*recipe.source, *recipe.evaluation) for path in named.paths),
             *(earlier.data for earlier in recipe.matches.earlier if earlier.data),
-            *filter(None, [recipe.measures.language_model]),
+            *filter(None, [recipe.measures.language_model, recipe.measures.quality_model]),
         ],
     )
     storage.check_folder(data)
     language.check(recipe)
+    quality.check(recipe)
     # Everything that can be wrong with the input is found here, before anything is written.
     additions.check(recipe, data=data, is_matched=upto not in ("documents", "measures"))
     files, known = plan.raw_files(plan.find(recipe.source), data=data)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpus.text_table import aligned
-from pipeline import clusters, fates, fertility, outside, parts, rules, terms, verdicts
+from pipeline import clusters, fates, fertility, outside, parts, quality, rules, terms, verdicts
 from pipeline.ledger import Ledger
 from pipeline.recipe import Recipe, Source
 from pipeline.terms import Terms
@@ -157,7 +157,8 @@ def answer(recipe: Recipe, ledger: Ledger, changes: Sequence[str]) -> str:
     """Return what to print of other thresholds.
 
     Raises:
-        ValueError: no such rule, or the recipe no longer has a source that was measured.
+        ValueError: no such rule, or the recipe no longer has a source that was measured, or a rule
+            needs a model that was not asked.
     """
     other = changed(recipe, changes)
     if not ledger.is_current("matches"):
@@ -165,6 +166,7 @@ def answer(recipe: Recipe, ledger: Ledger, changes: Sequence[str]) -> str:
             f"{ledger.data}: corpus {ledger.name!r} has no matches of its measures yet; "
             f"run `make matches DATA={ledger.data}`"
         )
+    quality.check_measured(other, ledger.manifest("measures").facts)
     measured = {entry["source"] for entry in ledger.inputs("measures")}
     gone = measured - {source.name for source in recipe.source}
     if gone:

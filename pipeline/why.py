@@ -45,8 +45,8 @@ def answer(
         return 0
     show(
         f"{what!r}: not found; looked at {', '.join(found.looked_at)} of "
-        f"{ledger.url('documents')}. What was skipped (redirects, other namespaces, records not "
-        "drawn) is counted in `make report`, but not named; of a text give at least eight "
+        f"{ledger.url('documents')}. What was skipped (redirects, other namespaces, records "
+        "without text or not drawn) is counted in `make report`, but not named; of a text give at least eight "
         "characters as they stand there"
     )
     return 2
@@ -192,7 +192,9 @@ def _measures(row: dict[str, Any], own: Terms) -> str:
         if bottom is not None:
             value = f"{show_number(top / bottom) if bottom else '-'} = {top:,} / {bottom:,}"
         verdict = "FAILS" if broken else "passes"
-        if top < 0:
-            value, verdict = "not measured", f"says nothing in {row['declared'] or 'its language'}"
+        if not rules.is_measured(rule, numbers)[0]:
+            language_of = row["declared"] or "its language"
+            what = "of it" if name in rules.NEED_MODEL else f"in {language_of}"
+            value, verdict = "not measured", f"says nothing {what}"
         rows.append([name, value, f"{rule.sense} {show_number(float(threshold))}", verdict])
     return f"measures\n{aligned(rows)}" if len(rows) > 1 else "measures: its source has no rules"

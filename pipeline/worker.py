@@ -98,17 +98,20 @@ def _ending_with(link: socket.socket) -> Iterator[None]:
 
 
 class _Absent(MetaPathFinder):
-    """Finds that what is optional is not installed."""
+    """Finds that some packages are not installed."""
+
+    def __init__(self, names: tuple[str, ...]):
+        self._names = names
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        if fullname in _OPTIONAL:
+        if fullname in self._names:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
 @contextmanager
-def lean_imports() -> Iterator[None]:
-    """Let what is optional look as if it were not installed, while the block imports modules."""
-    absent = _Absent()
+def lean_imports(*names: str) -> Iterator[None]:
+    """Let packages (or all that is optional) look as if not installed, while the block runs."""
+    absent = _Absent(names or _OPTIONAL)
     sys.meta_path.insert(0, absent)
     try:
         yield

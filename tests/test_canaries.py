@@ -58,7 +58,9 @@ def test_every_rule_has_its_class_of_junk():
     made = {what for junk in canary_texts.JUNK.values() for what in junk.breaks}
     # A document has a character and a line.
     made |= {("num_chars", "min"), ("num_text_lines", "min")}
-    assert {(rule.numerator, rule.sense) for rule in rules.RULES.values()} <= made
+    # What a model of the recipe's thinks bad, nobody knows beforehand.
+    counted = [rule for name, rule in rules.RULES.items() if name not in rules.NEED_MODEL]
+    assert {(rule.numerator, rule.sense) for rule in counted} <= made
 
 
 @pytest.mark.parametrize(

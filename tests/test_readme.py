@@ -96,6 +96,8 @@ def test_each_command_of_the_readme_works(place, line):
     replace = {
         "raw/ltgwiki-latest-pages-articles.xml.bz2": environment["DUMP"],
         "data-ltg": str(folder / "data-ltg"),
+        'WHAT="Alabama"': 'WHAT="Article 7"',
+        "A=demo B=other.toml": "A=test B=test",
     }
     assert make(line, environment, replace=replace)
 

@@ -113,7 +113,7 @@ def _fit(parsed: argparse.Namespace, arguments: list[str]) -> int:
         return 0
     if parsed.nproc > 1:
         # Refused here, once, and not by every rank.
-        session.recipe.schedule.micro_batches(world_size=parsed.nproc)
+        session.check_batches(world_size=parsed.nproc)
         world_size = os.environ.get("WORLD_SIZE")
         if world_size is None:
             from train.launch import launch

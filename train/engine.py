@@ -16,6 +16,7 @@ import torch
 import torch.distributed
 
 from train import attention
+from train.schedule import micro_batches
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -114,7 +115,11 @@ def start(
     """
     import deepspeed
 
-    accumulation = recipe.schedule.micro_batches(world_size=ranks.world_size)
+    accumulation = micro_batches(
+        rows_per_step=recipe.schedule.rows_per_step,
+        micro_batch=recipe.schedule.micro_batch,
+        world_size=ranks.world_size,
+    )
     config: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": recipe.schedule.micro_batch,
         "gradient_accumulation_steps": accumulation,
@@ -197,6 +202,7 @@ def step(
     optimizer: Any = engine.optimizer
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
+    _accumulate(engine, len(batches))
     num_targets, checksum, stop = _agree(batches, ranks, stop=stop)
     # DeepSpeed divides by the accumulation and by the world size; undo both.
     scale = len(batches) * ranks.world_size / num_targets
@@ -217,13 +223,25 @@ def step(
     return StepResult(loss_sum=float(total), num_targets=num_targets, checksum=checksum, stop=stop)
 
 
+def _accumulate(engine: "DeepSpeedEngine", num: int) -> None:
+    """Tell DeepSpeed how many forward passes the step has; phases of a run may differ in it."""
+    if engine.gradient_accumulation_steps() == num:
+        return
+    per_pass = engine.train_micro_batch_size_per_gpu() * engine.dp_world_size
+    engine.set_train_batch_size(num * per_pass)
+    # It counts passes from the beginning of the run, modulo the number of a step.
+    engine.micro_steps = 0
+    if hasattr(engine.optimizer, "gradient_accumulation_steps"):
+        engine.optimizer.gradient_accumulation_steps = num  # pyright: ignore
+
+
 def inputs(batch: "Batch", *, device: torch.device | str) -> dict[str, Any]:
     """Turn a batch into the model's keyword arguments."""
     num_rows, row_length = batch.shown_ids.shape
     places = torch.from_numpy(batch.targets.reshape(-1).nonzero()[0])
     answers = torch.from_numpy(batch.input_ids[batch.targets])
     return {
-        "shown_ids": torch.from_numpy(batch.shown_ids).to(device),
+        "shown_ids": torch.from_numpy(batch.shown_ids).to(device, non_blocking=True),
         "pieces": attention.pieces(
             batch.piece_ends,
             batch.piece_rows,

@@ -66,7 +66,7 @@ def measured(session: "Session") -> list[str]:
         for shard in session.shards.shards
         if (shard.subset, shard.row_length) == ("held_out", length)
     }
-    names = [name for name in session.stream.mixture.sources if name in found]
+    names = [name for name in session.sources if name in found]
     if not names:
         raise ValueError(
             f"{session.shards.url}: no held-out documents to measure on; raise fates.held_out in "
@@ -101,7 +101,7 @@ def held_out(session: "Session") -> Iterator[tuple[int, Batch]]:
     """Yield (source, batch) over all held-out rows, masked at the stored targets."""
     length = session.recipe.data.row_length
     names = measured(session)
-    for number, name in enumerate(session.stream.mixture.sources):
+    for number, name in enumerate(session.sources):
         if name not in names:
             continue
         rows = session.shards.rows(name, "held_out", length)
@@ -197,7 +197,7 @@ def evaluate(
 
     sources = {}
     names = measured(session)
-    for number, name in enumerate(session.stream.mixture.sources):
+    for number, name in enumerate(session.sources):
         if name not in names:
             continue
         where = asked.sources == number
@@ -224,9 +224,7 @@ def evaluate(
         "versus_unigram": versus(counted.unigram),
         "versus_bigram": versus(counted.bigram),
         "sources": sources,
-        "sources_without_held_out": [
-            name for name in session.stream.mixture.sources if name not in names
-        ],
+        "sources_without_held_out": [name for name in session.sources if name not in names],
         "documents": _by_document(asked, counted),
     }
 

@@ -95,7 +95,7 @@ def difference(run: "Run", model: "MaskedModel", folder: Path) -> float:
 def model_card(run: "Run", *, measured: dict[str, Any] | None, worst: float) -> str:
     """Return the README of an exported model, in Hugging Face's form."""
     recipe, facts = run.session.recipe, run.facts
-    tokens = run.state.step * run.session.tokens_per_step
+    tokens = run.session.tokens(run.state.step)
     epochs = run.session.stream.epochs(run.state.next_row)
     lines = [
         "---",
@@ -114,7 +114,7 @@ def model_card(run: "Run", *, measured: dict[str, Any] | None, worst: float) -> 
             if recipe.model.start_from
             else "trained from scratch"
         )
-        + f" on {tokens:,} tokens of packed rows of {recipe.data.row_length}.",
+        + f" on {tokens:,} tokens of packed rows of {recipe.longest_row()}.",
         "",
         "| source | passes over its rows |",
         "|---|---|",
@@ -147,7 +147,7 @@ def model_card(run: "Run", *, measured: dict[str, Any] | None, worst: float) -> 
         "## Limits",
         "",
         "The model repeats what its training text says, with that text's errors and bias. "
-        f"It was trained on pieces of at most {recipe.data.row_length} tokens. On export its "
+        f"It was trained on pieces of at most {recipe.longest_row()} tokens. On export its "
         f"logits agreed with those of the training program to {worst:.1g}.",
         "",
     ]

@@ -23,7 +23,7 @@ from corpus import lock, storage
 from corpus import recipe as corpus_recipe
 from corpus.progress import Progress
 from train import checkpoint, engine, model, runs, saved
-from train.stream import prefetch
+from train.prefetch import Ring, prefetch
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -68,7 +68,7 @@ def fit(session: "Session", run: Path) -> Fitted:
             stopped_by=None,
             loss=None,
         )
-    session.recipe.schedule.micro_batches(world_size=engine.world_size())
+    session.check_batches(world_size=engine.world_size())
     if path is not None:
         log.info("continuing from %s", path)
     ranks = engine.join()
@@ -98,8 +98,8 @@ def _write_run(run: Path, session: "Session", module: model.MaskedModel) -> None
         "shards": session.shards.url,
         "num_parameters": sum(p.numel() for p in network.parameters()),
         "num_steps": session.num_steps,
-        "tokens": session.num_steps * session.tokens_per_step,
-        "epochs": session.stream.epochs(session.num_steps * session.recipe.schedule.rows_per_step),
+        "tokens": session.tokens(session.num_steps),
+        "epochs": session.stream.epochs(session.stream.timeline.first_row(session.num_steps)),
         "configuration": network.config.to_diff_dict(),
     }
     storage.write_bytes(
@@ -115,22 +115,21 @@ def _loop(
     *,
     state: saved.State | None,
 ) -> Fitted:
-    recipe, num_steps = session.recipe, session.num_steps
+    num_steps = session.num_steps
     first = 0 if state is None else state.step
     chain = "" if state is None else state.chain
-    every = max(1, round(recipe.checkpoint.every_tokens / session.tokens_per_step))
     lines = _Log(run, session, first_step=first) if ranks.rank == 0 else None
     done, stopped_by, loss = first, None, None
-    progress = Progress("train", total=num_steps * session.tokens_per_step, unit="tokens")
+    progress = Progress("train", total=session.tokens(num_steps), unit="tokens")
     with _signals() as received, progress:
         for number, batches in prefetch(
             session.stream,
             first_step=first,
             rank=ranks.rank,
             world_size=ranks.world_size,
-            micro_batches=recipe.schedule.micro_batches(world_size=ranks.world_size),
+            ring=Ring(is_pinned=ranks.device.type == "cuda"),
         ):
-            rate = recipe.schedule.learning_rate(number, num_steps=num_steps)
+            rate = session.learning_rate(number)
             result = engine.step(
                 deepspeed_engine, batches, ranks, learning_rate=rate, stop=received.number or 0
             )
@@ -138,11 +137,9 @@ def _loop(
             chain = _extend(chain, result.checksum)
             if lines is not None:
                 loss = lines.add(number, result, learning_rate=rate, chain=chain)
-                progress.update(
-                    done * session.tokens_per_step, note=f"loss {loss:.3f}" if loss else ""
-                )
+                progress.update(session.tokens(done), note=f"loss {loss:.3f}" if loss else "")
             stopped_by = result.stop or None
-            if done == num_steps or stopped_by or done % every == 0:
+            if done == num_steps or stopped_by or _is_due(session, done):
                 _save(session, run, deepspeed_engine, ranks, step=done, chain=chain)
             if stopped_by:
                 break
@@ -151,6 +148,18 @@ def _loop(
     return Fitted(
         step=done, num_steps=num_steps, was_finished=False, stopped_by=stopped_by, loss=loss
     )
+
+
+def _is_due(session: "Session", done: int) -> bool:
+    """Tell whether a checkpoint comes after so many steps: the last nearest to its tokens."""
+    every = session.recipe.checkpoint.every_tokens
+    size = session.stream.timeline.of_step(done - 1).tokens_per_step
+    half = size // 2
+
+    def passed(step: int) -> int:
+        return (session.tokens(step) + half) // max(every, size)
+
+    return passed(done) > passed(done - 1)
 
 
 def _save(
@@ -226,13 +235,15 @@ class _Log:
         self._loss = self._nats / self._targets
         line: dict[str, Any] = {
             "step": done,
-            "tokens": done * session.tokens_per_step,
+            "tokens": session.tokens(done),
             "loss": self._loss,
             "learning_rate": learning_rate,
             "mask_rate": session.stream.mask_rate(number),
             "chain": chain,
             "tokens_per_second": round(
-                self._steps * session.tokens_per_step / max(now - self._begin, 1e-9), 1
+                (session.tokens(done) - session.tokens(done - self._steps))
+                / max(now - self._begin, 1e-9),
+                1,
             ),
         }
         self._file.write(json.dumps(line) + "\n")

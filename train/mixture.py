@@ -41,6 +41,12 @@ class Mixture:
         source = self.source_of[slot]
         return source, period * self.quotas[source] + self.before[slot]
 
+    def counts(self, num: int) -> NDArray[np.int64]:
+        """Return int64 [num sources]: how many of the first `num` rows each source gives."""
+        periods, slots = divmod(num, PERIOD)
+        rest = np.bincount(self.source_of[:slots], minlength=len(self.sources))
+        return self.quotas.astype(np.int64) * periods + rest
+
 
 def mixture(weights: Mapping[str, float]) -> Mixture:
     """Make the interleaving for shares of rows per source; they need not sum to one.

@@ -110,13 +110,13 @@ def build(recipe: "Recipe", shards: "ShardSet", *, unigram: "NDArray[np.float64]
         ValueError: the model to continue cannot be read, or it and the shards do not go together.
     """
     if recipe.model.start_from is not None:
-        length = recipe.data.row_length
+        length = recipe.longest_row()
         return MaskedModel(_continued(recipe.model.start_from, shards, row_length=length))
     configuration = presets.configuration(
         recipe.model,
         vocabulary=shards.vocabulary,
         special_ids={"pad": shards.pad_id, "cls": shards.cls_id, "sep": shards.sep_id},
-        row_length=recipe.data.row_length,
+        row_length=recipe.longest_row(),
     )
     # Dropout is zero, so this is the only use of torch's own generator.
     torch.manual_seed(recipe.seed)

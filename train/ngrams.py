@@ -106,7 +106,7 @@ def _chunks(stream: Stream, *, num_rows: int, ordinary: NDArray[np.bool_]):
     """Yield the pair codes of the training text, and which lie in documents set aside."""
     size = stream.vocabulary.size
     for start in range(0, num_rows, _CHUNK_ROWS):
-        text = stream.text(start, min(start + _CHUNK_ROWS, num_rows))
+        text = stream.text(start, min(start + _CHUNK_ROWS, num_rows), phase=0)
         before, after = text.input_ids[:, :-1], text.input_ids[:, 1:]
         valid = ordinary[after]
         documents = text.documents()[:, 1:][valid]

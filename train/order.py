@@ -6,18 +6,19 @@ domains"). Any position of any epoch is computed alone, so a run resumes at a ro
 replaying. The constants below are part of what a checkpoint means: golden values are tested.
 """
 
+import functools
 import hashlib
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corpus import keyed
+from train import kernels
 
 VERSION = 1
 """Rises whenever the same seed would give another order; a checkpoint of another version is
 refused."""
 
-_ROUNDS = 4
 U64 = NDArray[np.uint64]
 
 
@@ -38,24 +39,15 @@ def permute(positions: U64, *, size: int, key: U64) -> U64:
         uint64 [N], each below `size`.
     """
     half = np.uint64(max(1, ((size - 1).bit_length() + 1) // 2))
-    low = np.uint64((1 << int(half)) - 1)
-    bound = np.uint64(size)
-    keys = np.broadcast_to(np.asarray(key, dtype=np.uint64), positions.shape)
-    rows = positions.astype(np.uint64, copy=True)
-    walking = np.arange(rows.size)
-    # The domain is at most four times the size, so a walk takes four turns on average.
-    while walking.size:
-        rows[walking] = _encrypt(rows[walking], keys[walking], half=half, low=low)
-        walking = walking[rows[walking] >= bound]
-    return rows
-
-
-def _encrypt(values: U64, keys: U64, *, half: np.uint64, low: np.uint64) -> U64:
-    left, right = values >> half, values & low
-    for number in range(_ROUNDS):
-        mixed = keyed.mix(number, keys, right)
-        left, right = right, left ^ (mixed & low)
-    return (left << half) | right
+    # Copies, since numba compiles anew for views that cannot be written.
+    keys = np.array(np.broadcast_to(np.asarray(key, dtype=np.uint64), positions.shape))
+    # The domain is at most four times the size, so a walk takes four turns at worst on average.
+    return kernels.permute(
+        np.array(positions, dtype=np.uint64),
+        np.uint64(size),
+        keys,
+        half,
+    )
 
 
 def rows_of(ordinals: U64, *, size: int, seed: int, source: str) -> U64:
@@ -67,6 +59,14 @@ def rows_of(ordinals: U64, *, size: int, seed: int, source: str) -> U64:
         seed: the recipe's seed.
         source: the source's name, which keys its permutations.
     """
-    epochs = ordinals // np.uint64(size)
+    epochs, positions = np.divmod(ordinals, np.uint64(size))
+    if not ordinals.size or epochs.min() == epochs.max():
+        epoch = int(epochs[0]) if ordinals.size else 0
+        return permute(positions, size=size, key=_epoch_key(seed, source, epoch))
     key = keyed.mix(seed, VERSION, source_key(source), epochs)
-    return permute(ordinals % np.uint64(size), size=size, key=key)
+    return permute(positions, size=size, key=key)
+
+
+@functools.lru_cache(maxsize=64)
+def _epoch_key(seed: int, source: str, epoch: int) -> U64:
+    return keyed.mix(seed, VERSION, source_key(source), epoch)

@@ -23,8 +23,8 @@ class Plan:
     """Padding included."""
     epochs: dict[str, float]
     """Passes over each source."""
-    accumulation: int
-    """Forward passes per step and rank."""
+    accumulation: tuple[int, ...]
+    """Forward passes per step and rank, by phase."""
     state_bytes: int
     """Weights, gradients, master weights and moments per rank, without activations."""
 
@@ -37,13 +37,13 @@ def plan(session: "Session", *, world_size: int) -> Plan:
     """
     recipe = session.recipe
     num = num_parameters(session)
-    rows = session.num_steps * recipe.schedule.rows_per_step
+    timeline = session.stream.timeline
     return Plan(
         num_parameters=num,
         num_steps=session.num_steps,
-        tokens=rows * recipe.data.row_length,
-        epochs=session.stream.epochs(rows),
-        accumulation=recipe.schedule.micro_batches(world_size=world_size),
+        tokens=timeline.tokens(session.num_steps),
+        epochs=session.stream.epochs(timeline.first_row(session.num_steps)),
+        accumulation=tuple(phase.micro_batches(world_size=world_size) for phase in timeline.phases),
         state_bytes=state_bytes(
             num,
             stage=recipe.zero.stage,
@@ -70,7 +70,7 @@ def num_parameters(session: "Session") -> int:
             recipe.model,
             vocabulary=shards.vocabulary,
             special_ids={"pad": shards.pad_id, "cls": shards.cls_id, "sep": shards.sep_id},
-            row_length=recipe.data.row_length,
+            row_length=recipe.longest_row(),
         )
     with torch.device("meta"):
         network = AutoModelForMaskedLM.from_config(configuration)
@@ -104,10 +104,15 @@ def table(found: Plan, session: "Session", *, world_size: int) -> str:
     recipe = session.recipe
     lines = [
         f"parameters        {found.num_parameters:,}",
-        f"tokens            {found.tokens:,} in {found.num_steps:,} steps of "
-        f"{recipe.schedule.rows_per_step} rows x {recipe.data.row_length}",
-        f"ranks             {world_size}, each {found.accumulation} x "
-        f"{recipe.schedule.micro_batch} rows per step",
+        f"tokens            {found.tokens:,} in {found.num_steps:,} steps",
+    ]
+    for phase, num in zip(session.stream.timeline.phases, found.accumulation, strict=True):
+        lines.append(
+            f"from token        {phase.first_token:,}: {phase.num_steps:,} steps of "
+            f"{phase.rows_per_step} rows x {phase.row_length}; each of {world_size} rank(s) "
+            f"{num} x {phase.micro_batch} rows per step"
+        )
+    lines += [
         f"state per rank    {found.state_bytes / _GIB:.2f} GiB without activations "
         f"(ZeRO {recipe.zero.stage}, {recipe.precision.dtype})",
     ]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from corpus import recipe
 from train.mask import MaskConfig
+from train.phases import PhaseConfig, timeline
 from train.schedule import ScheduleConfig
 
 
@@ -24,8 +25,17 @@ class DataConfig:
     """Name of the corpus; may be left out when DATA holds one."""
     shards: dict[str, float] | None = None
     """Share of the rows that each source gives. Left out: all sources, by their sizes."""
-    order: Literal["global"] = "global"
-    """How rows are shuffled inside a source: over the whole of it."""
+    order: Literal["global", "blocks"] = "global"
+    """How rows are shuffled inside a source: over the whole of it; or shard by shard, and over the
+    rows of a few shards at a time, so that shards on an object store are fetched one after another
+    and once per epoch."""
+    block_shards: int = 8
+    """Shards over which the order `blocks` shuffles rows at a time."""
+
+    def __post_init__(self) -> None:
+        for name in ("row_length", "block_shards"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +125,20 @@ class ZeroConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CacheConfig:
+    """The [cache] section: where shards of a set on an object store are kept, by all ranks."""
+
+    folder: str | None = None
+    """Local folder; left out: gristmill/shards in $XDG_CACHE_HOME or ~/.cache."""
+    max_gb: float = 100.0
+    """Most gigabytes (1e9 bytes) it may hold; what was not used for longest goes first."""
+
+    def __post_init__(self) -> None:
+        if not self.max_gb > 0:
+            raise ValueError(f"max_gb must be above 0, got {self.max_gb}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CheckpointConfig:
     """The [checkpoint] section."""
 
@@ -154,9 +178,12 @@ class Recipe:
     seed: int = 0
     """Keys the order of rows, the masks and the first weights."""
     mask: MaskConfig = field(default_factory=MaskConfig)
+    phase: tuple[PhaseConfig, ...] = ()
+    """What changes in the course of the run."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     precision: PrecisionConfig = field(default_factory=PrecisionConfig)
     zero: ZeroConfig = field(default_factory=ZeroConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
@@ -166,21 +193,23 @@ class Recipe:
                 "precision.dtype = 'bf16' needs zero.stage of at least 1: in DeepSpeed's stage 0 "
                 "the step count of Adam is one ahead with bf16"
             )
+        timeline(self)
 
-    def num_steps(self) -> int:
-        """Return the number of optimizer steps of the whole run."""
-        return self.schedule.num_steps(row_length=self.data.row_length)
+    def longest_row(self) -> int:
+        """Return the row length of the phase with the longest rows."""
+        return max(phase.row_length for phase in timeline(self).phases)
 
     def identity(self) -> dict[str, Any]:
         """Return what makes a run this run, as plain JSON.
 
-        What may change between the parts of one run is left out: checkpoints, logs, the ZeRO stage
-        and the micro batch.
+        What may change between the parts of one run is left out: checkpoints, logs, the cache, the
+        ZeRO stage and the micro batch.
         """
         table = recipe.to_table(self)
-        for section in ("checkpoint", "log", "zero"):
+        for section in ("cache", "checkpoint", "log", "zero"):
             del table[section]
-        del table["schedule"]["micro_batch"]
+        for section in (table["schedule"], *table["phase"]):
+            del section["micro_batch"]
         return table
 
 
@@ -232,6 +261,6 @@ def from_json(table: Mapping[str, Any], *, where: str) -> Recipe:
     def known(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: known(entry) for key, entry in value.items() if entry is not None}
-        return value
+        return [known(entry) for entry in value] if isinstance(value, list) else value
 
     return recipe.parse(Recipe, known(table), where=where)

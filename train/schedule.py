@@ -1,6 +1,5 @@
 """How long a run is and how fast it learns, in tokens and steps; no clock decides anything."""
 
-import math
 from dataclasses import dataclass
 
 
@@ -39,12 +38,12 @@ class ScheduleConfig:
                 "lower one of them"
             )
 
-    def num_steps(self, *, row_length: int) -> int:
-        """Return the number of optimizer steps of the whole run."""
-        return math.ceil(self.tokens / (self.rows_per_step * row_length))
+    def learning_rate(self, step: float, *, num_steps: float) -> float:
+        """Return the learning rate of a step, 0 <= step < num_steps: warm-up, stay, decay.
 
-    def learning_rate(self, step: int, *, num_steps: int) -> float:
-        """Return the learning rate of a step, 0 <= step < num_steps: warm-up, stay, decay."""
+        In a run of several phases both are counted in steps as long as this one, so that the
+        schedule is one in tokens.
+        """
         warmup = self.warmup * num_steps
         decay = self.decay * num_steps
         factor = 1.0
@@ -54,23 +53,29 @@ class ScheduleConfig:
             factor = min(factor, (num_steps - step) / decay)
         return self.peak_learning_rate * factor
 
-    def micro_batches(self, *, world_size: int) -> int:
-        """Return how many forward passes each rank makes per step.
 
-        Raises:
-            ValueError: the global batch does not divide; the message suggests what does.
-        """
-        per_rank, rest = divmod(self.rows_per_step, world_size)
-        if not rest and per_rank % self.micro_batch == 0:
-            return per_rank // self.micro_batch
-        unit = world_size * self.micro_batch
-        near = max(unit, round(self.rows_per_step / unit) * unit)
-        cures = [f"rows_per_step = {near} (changes the run)"]
-        if not rest:
-            sizes = range(1, min(self.micro_batch, per_rank) + 1)
-            fits = max(size for size in sizes if not per_rank % size)
-            cures.insert(0, f"micro_batch = {fits} (same run)")
-        raise ValueError(
-            f"rows_per_step = {self.rows_per_step} is not a multiple of {world_size} rank(s) x "
-            f"micro_batch = {self.micro_batch}; set [schedule] {' or '.join(cures)}"
-        )
+def micro_batches(*, rows_per_step: int, micro_batch: int, world_size: int) -> int:
+    """Return how many forward passes each rank makes per step.
+
+    Args:
+        rows_per_step: the global batch.
+        micro_batch: rows of one forward pass on one rank.
+        world_size: the number of ranks.
+
+    Raises:
+        ValueError: the global batch does not divide; the message suggests what does.
+    """
+    per_rank, rest = divmod(rows_per_step, world_size)
+    if not rest and per_rank % micro_batch == 0:
+        return per_rank // micro_batch
+    unit = world_size * micro_batch
+    near = max(unit, round(rows_per_step / unit) * unit)
+    cures = [f"rows_per_step = {near} (changes the run)"]
+    if not rest:
+        sizes = range(1, min(micro_batch, per_rank) + 1)
+        fits = max(size for size in sizes if not per_rank % size)
+        cures.insert(0, f"micro_batch = {fits} (same run)")
+    raise ValueError(
+        f"rows_per_step = {rows_per_step} is not a multiple of {world_size} rank(s) x "
+        f"micro_batch = {micro_batch}; set [schedule] {' or '.join(cures)}"
+    )

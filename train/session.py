@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from corpus import storage
 from corpus.shards import ShardSet
-from train import order
-from train.mask import Vocabulary
+from train import order, phases, vocabulary
+from train.cache import cached_files
+from train.rows import local_files, open_rows
 from train.saved import State
-from train.stream import Rows, Stream, weights_or_sizes
+from train.stream import Rows, Stream, read
 
 if TYPE_CHECKING:
     from train.recipe import Recipe
@@ -32,9 +33,29 @@ class Session:
         return self.stream.num_steps
 
     @property
-    def tokens_per_step(self) -> int:
-        """Tokens of one step, padding included."""
-        return self.recipe.schedule.rows_per_step * self.recipe.data.row_length
+    def sources(self) -> tuple[str, ...]:
+        """The names of all sources that a phase reads, in alphabetical order."""
+        return tuple(sorted({name for part in self.stream.readings for name in part.rows}))
+
+    def tokens(self, step: int) -> int:
+        """Return the tokens of the run before a step, padding included."""
+        return self.stream.timeline.tokens(step)
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of a step: a schedule in tokens, whatever the phases."""
+        size = self.stream.timeline.of_step(step).tokens_per_step
+        return self.recipe.schedule.learning_rate(
+            self.tokens(step) / size, num_steps=self.tokens(self.num_steps) / size
+        )
+
+    def check_batches(self, *, world_size: int) -> None:
+        """Check that the global batch of every phase divides over the ranks.
+
+        Raises:
+            ValueError: it does not; the message suggests what does.
+        """
+        for phase in self.stream.timeline.phases:
+            phase.micro_batches(world_size=world_size)
 
     def unigram(self) -> NDArray[np.float64]:
         """Return float64 [V]: how often each id comes up, sources weighted as in the mixture."""
@@ -54,7 +75,7 @@ class Session:
 
         return State(
             step=step,
-            next_row=step * self.recipe.schedule.rows_per_step,
+            next_row=self.stream.timeline.first_row(step),
             chain=chain,
             recipe=self.recipe.identity(),
             shards_id=self.shards.id,
@@ -70,24 +91,30 @@ def bind(recipe: "Recipe", shards: ShardSet) -> Session:
     Raises:
         ValueError: the shards lack a source or the row length; the message names what exists.
     """
-    length = recipe.data.row_length
-    names = list(recipe.data.shards or shards.sources)
-    rows: dict[str, Rows] = {name: shards.rows(name, "train", length) for name in names}
-    for name, part in rows.items():
-        if not part.num_rows:
+    local = storage.local_path(shards.url)
+    fetch = local_files(shards, local) if local is not None else cached_files(shards, recipe.cache)
+
+    def rows(name: str, length: int) -> Rows:
+        opened = open_rows(shards, name, length, fetch=fetch)
+        if not opened.num_rows:
             raise ValueError(
                 f"{shards.url}: source {name!r} has no train rows of {length} tokens; leave it "
                 "out of [data] shards, or give the corpus recipe more text"
             )
-    special = (shards.pad_id, shards.unk_id, shards.cls_id, shards.sep_id, shards.mask_id)
+        if local is not None:
+            # Better now than in the middle of the run; it costs a look at each file's size.
+            opened.prepare(range(len(opened.sizes)))
+        return opened
+
+    timeline = phases.timeline(recipe)
     stream = Stream(
-        rows=rows,
-        mixture=weights_or_sizes(recipe.data.shards, rows),
+        readings=read(timeline, rows, sources=tuple(shards.sources)),
+        timeline=timeline,
         seed=recipe.seed,
         mask=recipe.mask,
-        vocabulary=Vocabulary(size=shards.vocabulary, mask_id=shards.mask_id, special_ids=special),
-        rows_per_step=recipe.schedule.rows_per_step,
-        num_steps=recipe.num_steps(),
+        vocabulary=vocabulary.of_shards(shards, words=recipe.mask.unit == "word"),
+        order=recipe.data.order,
+        block_shards=recipe.data.block_shards,
     )
     return Session(recipe=recipe, shards=shards, stream=stream)
 

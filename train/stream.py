@@ -1,27 +1,27 @@
 """Rows and masks of every step, as a pure function of one integer: the global row index.
 
-Step k of a run sees the global rows [k * G, (k + 1) * G), G being the recipe's `rows_per_step`.
-World size and micro batch only cut that range; they never change which rows a step sees, in which
-order, or which of their tokens are hidden.
+Step k of a run sees the next `rows_per_step` global rows. World size and micro batch only cut that
+range; they never change which rows a step sees, in which order, or which of their tokens are
+hidden.
 
 Shapes: B rows, L tokens of a row, N pieces.
 """
 
-from collections import deque
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from corpus import keyed
-from train import order
+from train import blocks, order
 from train.mask import MaskConfig, Vocabulary, choose_targets, hide
 from train.mixture import PERIOD, Mixture, mixture
+from train.phases import Timeline
 
-_STEPS_AHEAD = 4
+Allocate = Callable[[tuple[int, ...], DTypeLike], NDArray[Any]]
+"""Makes or lends the array that a batch is written into, like `numpy.empty`."""
 
 
 class RowBatch(Protocol):
@@ -66,8 +66,17 @@ class Rows(Protocol):
         """Tokens of a row, padding included."""
         ...
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Rows of each shard, in order."""
+        ...
+
     def take(self, indices: NDArray[np.integer]) -> RowBatch:
         """Return the rows of these indices, in the order asked for."""
+        ...
+
+    def prepare(self, numbers: Sequence[int]) -> None:
+        """Have shards at hand before a row of theirs is asked for."""
         ...
 
 
@@ -122,82 +131,231 @@ class Batch(Text):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stream:
-    """The endless sequence of rows of a run, with random access."""
+class Reading:
+    """What is read in one phase."""
 
     rows: Mapping[str, Rows]
     mixture: Mixture
+    first_row: int
+    """The global index of its first row; it has no end of its own."""
+    before: Mapping[str, int]
+    """How many rows of each source earlier phases have read of this length: epochs go on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stream:
+    """The endless sequence of rows of a run, with random access."""
+
+    readings: tuple[Reading, ...]
+    """One per phase of the timeline."""
+    timeline: Timeline
     seed: int
     mask: MaskConfig
     vocabulary: Vocabulary
-    rows_per_step: int
-    num_steps: int
+    order: Literal["global", "blocks"] = "global"
+    block_shards: int = 1
+    """Of the order `blocks`."""
 
-    def text(self, start: int, stop: int) -> Text:
-        """Return the global rows [start, stop)."""
+    @property
+    def num_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.timeline.num_steps
+
+    @property
+    def rows(self) -> Mapping[str, Rows]:
+        """The rows of the first phase, by source."""
+        return self.readings[0].rows
+
+    @property
+    def mixture(self) -> Mixture:
+        """The interleaving of the first phase."""
+        return self.readings[0].mixture
+
+    def locate(self, name: str, ordinals: NDArray[np.uint64], rows: Rows) -> NDArray[np.uint64]:
+        """Return the row behind each of a source's ordinals."""
+        if self.order == "blocks":
+            return blocks.rows_of(
+                ordinals, sizes=rows.sizes, block=self.block_shards, seed=self.seed, source=name
+            )
+        return order.rows_of(ordinals, size=rows.num_rows, seed=self.seed, source=name)
+
+    def text(
+        self, start: int, stop: int, *, phase: int | None = None, allocate: Allocate = np.empty
+    ) -> Text:
+        """Return the global rows [start, stop), which lie in one phase.
+
+        Args:
+            start: global row.
+            stop: global row.
+            phase: the phase to read as if it had no end; None: the one they lie in.
+            allocate: gives the array for `input_ids`.
+        """
+        if phase is None:
+            phase = self.timeline.of_row(start)
+            assert self.timeline.of_row(stop - 1) == phase, "rows of two phases"
+        reading = self.readings[phase]
         indices = np.arange(start, stop, dtype=np.uint64)
-        owner, ordinals = self.mixture.place(indices)
+        owner, ordinals = reading.mixture.place(indices - np.uint64(reading.first_row))
         parts: list[tuple[NDArray[np.intp], RowBatch]] = []
-        for number, name in enumerate(self.mixture.sources):
+        for number, name in enumerate(reading.mixture.sources):
             mine = np.flatnonzero(owner == number)
             if mine.size:
-                rows = self.rows[name]
-                local = order.rows_of(
-                    ordinals[mine], size=rows.num_rows, seed=self.seed, source=name
-                )
-                parts.append((mine, rows.take(local.astype(np.int64))))
+                rows = reading.rows[name]
+                known = ordinals[mine] + np.uint64(reading.before.get(name, 0))
+                parts.append((mine, rows.take(self.locate(name, known, rows).astype(np.int64))))
         length = parts[0][1].input_ids.shape[1]
-        input_ids = np.zeros((indices.size, length), dtype=np.int64)
-        for mine, part in parts:
-            input_ids[mine] = part.input_ids
-        piece_rows = np.concatenate([mine[part.piece_rows] for mine, part in parts])
-        turn = np.argsort(piece_rows, kind="stable")
+        input_ids = allocate((indices.size, length), np.int64)
+        if len(parts) == 1:
+            ((_, part),) = parts
+            input_ids[:] = part.input_ids
+            piece_rows, ends, documents = part.piece_rows, part.piece_ends, part.piece_documents
+        else:
+            for mine, part in parts:
+                input_ids[mine] = part.input_ids
+            piece_rows = np.concatenate([mine[part.piece_rows] for mine, part in parts])
+            turn = np.argsort(piece_rows, kind="stable")
+            piece_rows = piece_rows[turn]
+            ends = np.concatenate([p.piece_ends for _, p in parts])[turn]
+            documents = np.concatenate([p.piece_documents for _, p in parts])[turn]
         return Text(
             indices=indices,
             input_ids=input_ids,
-            piece_ends=np.concatenate([p.piece_ends for _, p in parts])[turn].astype(np.int32),
-            piece_rows=piece_rows[turn].astype(np.int32),
-            piece_documents=np.concatenate([p.piece_documents for _, p in parts])[turn],
+            piece_ends=ends.astype(np.int32, copy=False),
+            piece_rows=piece_rows.astype(np.int32, copy=False),
+            piece_documents=documents,
         )
 
-    def batch(self, start: int, stop: int, *, rate: float) -> Batch:
-        """Return the global rows [start, stop), masked at the given rate."""
-        text = self.text(start, stop)
+    def batch(self, start: int, stop: int, *, rate: float, allocate: Allocate = np.empty) -> Batch:
+        """Return the global rows [start, stop), masked at the given rate.
+
+        Args:
+            start: global row.
+            stop: global row, of the same phase.
+            rate: share of the tokens to hide.
+            allocate: gives the arrays of tokens.
+        """
+        text = self.text(start, stop, allocate=allocate)
+        shape = text.input_ids.shape
         targets = choose_targets(
-            text.input_ids, text.indices, seed=self.seed, rate=rate, vocabulary=self.vocabulary
+            text.input_ids,
+            text.indices,
+            seed=self.seed,
+            rate=rate,
+            vocabulary=self.vocabulary,
+            config=self.mask,
+            out=allocate(shape, np.bool_),
         )
         shown = hide(
             text.input_ids,
             targets,
             text.indices,
             seed=self.seed,
-            replace=self.mask.replace,
+            config=self.mask,
             vocabulary=self.vocabulary,
+            out=allocate(shape, np.int64),
         )
         known = {field.name: getattr(text, field.name) for field in fields(Text)}
         return Batch(**known, shown_ids=shown, targets=targets)
 
-    def step(self, step: int, *, rank: int, world_size: int, micro_batches: int) -> list[Batch]:
-        """Return the micro batches of one rank in one step."""
-        per_rank = self.rows_per_step // world_size
-        micro = per_rank // micro_batches
-        first = step * self.rows_per_step + rank * per_rank
-        return [
-            self.batch(start, start + micro, rate=self.mask_rate(step))
-            for start in range(first, first + per_rank, micro)
-        ]
+    def step(
+        self,
+        step: int,
+        *,
+        rank: int,
+        world_size: int,
+        micro_batch: int = 0,
+        allocate: Allocate = np.empty,
+    ) -> list[Batch]:
+        """Return the micro batches of one rank in one step.
+
+        Args:
+            step: counted from zero.
+            rank: which part of the global batch.
+            world_size: number of parts.
+            micro_batch: rows of a forward pass; 0: the recipe's.
+            allocate: gives the arrays of tokens.
+        """
+        rate = self.mask_rate(step)
+        cuts = self.cuts(step, rank=rank, world_size=world_size, micro_batch=micro_batch)
+        return [self.batch(*cut, rate=rate, allocate=allocate) for cut in cuts]
+
+    def cuts(
+        self, step: int, *, rank: int, world_size: int, micro_batch: int = 0
+    ) -> list[tuple[int, int]]:
+        """Return (start, stop) of the global rows of each micro batch; see `step`."""
+        phase = self.timeline.of_step(step)
+        per_rank = phase.rows_per_step // world_size
+        micro = micro_batch or phase.micro_batch
+        first = self.timeline.first_row(step) + rank * per_rank
+        stop = first + per_rank
+        return [(start, min(start + micro, stop)) for start in range(first, stop, micro)]
 
     def mask_rate(self, step: int) -> float:
         """Return the share of the tokens that a step hides."""
-        return self.mask.rate_at(step / max(1, self.num_steps - 1))
+        return self.timeline.mask_rate(step)
+
+    def coming(self, step: int) -> dict[tuple[int, str], list[int]]:
+        """Return which shards the order `blocks` reads at a step and in the block after it.
+
+        Returns:
+            shard numbers by phase and source; nothing for the order `global`, which reads all.
+        """
+        if self.order == "global":
+            return {}
+        first = self.timeline.first_row(step)
+        phase = self.timeline.of_row(first)
+        reading = self.readings[phase]
+        done = reading.mixture.counts(first - reading.first_row).tolist()
+        return {
+            (phase, name): blocks.shards_from(
+                count + reading.before.get(name, 0),
+                sizes=reading.rows[name].sizes,
+                block=self.block_shards,
+                seed=self.seed,
+                source=name,
+            )
+            for name, count in zip(reading.mixture.sources, done, strict=True)
+        }
 
     def epochs(self, num_rows: int) -> dict[str, float]:
-        """Return how often each source is read in a run of so many rows."""
-        shares = self.mixture.quotas / self.mixture.quotas.sum()
-        return {
-            name: float(share * num_rows / self.rows[name].num_rows)
-            for name, share in zip(self.mixture.sources, shares, strict=True)
-        }
+        """Return how often each source is read in the first rows of the run."""
+        found: dict[str, float] = {}
+        for number, reading in enumerate(self.readings):
+            is_last = number + 1 == len(self.readings)
+            stop = num_rows if is_last else min(num_rows, self.readings[number + 1].first_row)
+            mine = max(0, stop - reading.first_row)
+            shares = reading.mixture.quotas / reading.mixture.quotas.sum()
+            for name, share in zip(reading.mixture.sources, shares, strict=True):
+                passes = float(share * mine / reading.rows[name].num_rows)
+                found[name] = found.get(name, 0.0) + passes
+        return found
+
+
+def read(
+    timeline: Timeline, rows: Callable[[str, int], Rows], *, sources: tuple[str, ...]
+) -> tuple[Reading, ...]:
+    """Lay out what each phase reads.
+
+    Args:
+        timeline: the phases.
+        rows: opens the rows of a source and a row length.
+        sources: all there are, for phases that name none.
+    """
+    readings: list[Reading] = []
+    done: dict[tuple[str, int], int] = {}
+    opened: dict[tuple[str, int], Rows] = {}
+    for phase in timeline.phases:
+        length, mine = phase.row_length, {}
+        for name in phase.shards or sources:
+            if (name, length) not in opened:
+                opened[name, length] = rows(name, length)
+            mine[name] = opened[name, length]
+        mixed = weights_or_sizes(phase.shards, mine)
+        before = {name: done.get((name, length), 0) for name in mine}
+        readings.append(Reading(rows=mine, mixture=mixed, first_row=phase.first_row, before=before))
+        for name, count in zip(mixed.sources, mixed.counts(phase.num_rows).tolist(), strict=True):
+            done[name, length] = before[name] + count
+    return tuple(readings)
 
 
 def weights_or_sizes(weights: Mapping[str, float] | None, rows: Mapping[str, Rows]) -> Mixture:
@@ -208,33 +366,3 @@ def weights_or_sizes(weights: Mapping[str, float] | None, rows: Mapping[str, Row
         weights = {name: max(part.num_rows, least) for name, part in rows.items()}
     # By name, so that the order of a table's entries, which TOML does not keep, decides nothing.
     return mixture(dict(sorted(weights.items())))
-
-
-def prefetch(
-    stream: Stream, *, first_step: int, rank: int, world_size: int, micro_batches: int
-) -> Iterator[tuple[int, list[Batch]]]:
-    """Yield (step, micro batches) from `first_step` to the end of the run, one thread ahead.
-
-    One thread and no worker processes: passing batches between processes costs four times what
-    making them does (see the loader measurements in CHANGELOG, Decisions).
-    """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stream") as pool:
-        ahead: deque[Future[list[Batch]]] = deque()
-        begun = first_step
-        try:
-            for step in range(first_step, stream.num_steps):
-                while begun < stream.num_steps and len(ahead) < _STEPS_AHEAD:
-                    ahead.append(
-                        pool.submit(
-                            stream.step,
-                            begun,
-                            rank=rank,
-                            world_size=world_size,
-                            micro_batches=micro_batches,
-                        )
-                    )
-                    begun += 1
-                # Whatever went wrong in the thread is raised here.
-                yield step, ahead.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)

@@ -67,29 +67,41 @@ def tree(root: int) -> list[int]:
     return found
 
 
-def resident_bytes(pid: int) -> int:
+def used(pid: int) -> tuple[int, float]:
+    """Return the resident bytes of a process, and the CPU seconds that it has taken so far."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+        return 0, 0.0
+    seconds = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return pages * os.sysconf("SC_PAGE_SIZE"), seconds
 
 
 def cost(command: list[str], *, num_bytes: int, log: Path) -> Cost:
-    """Run a command; memory is the sum of resident sets, so shared pages count in each process."""
-    before, begin = os.times(), time.perf_counter()
-    peak = 0
+    """Run a command; memory is the sum of resident sets, so shared pages count in each process.
+
+    CPU seconds are those of each process when it was last seen: nobody waits for some of them.
+    """
+    begin, peak = time.perf_counter(), 0
+    cpu_seconds: dict[int, float] = {}
     with log.open("w") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
         ended = threading.Event()
         while process.poll() is None:
-            peak = max(peak, sum(map(resident_bytes, tree(process.pid))))
+            seen = {pid: used(pid) for pid in tree(process.pid)}
+            peak = max(peak, sum(num for num, _ in seen.values()))
+            for pid, (_, seconds) in seen.items():
+                cpu_seconds[pid] = max(seconds, cpu_seconds.get(pid, 0.0))
             ended.wait(_LOOK_SECONDS)
-    seconds, after = time.perf_counter() - begin, os.times()
+    seconds = time.perf_counter() - begin
     assert process.returncode == 0, log.read_text()[-3000:]
-    cpu = after.children_user + after.children_system
-    cpu -= before.children_user + before.children_system
-    return Cost(seconds=seconds, cpu_seconds=cpu, peak_bytes=peak, num_bytes=num_bytes)
+    return Cost(
+        seconds=seconds,
+        cpu_seconds=sum(cpu_seconds.values()),
+        peak_bytes=peak,
+        num_bytes=num_bytes,
+    )
 
 
 def corpus_lines() -> list[bytes]:

@@ -5,7 +5,9 @@ Peers are not dependencies: `pip install mwparserfromhell` to see its column; GR
 the Python interpreter of an environment with datatrove.
 """
 
+import importlib.util
 import io
+import itertools
 import json
 import os
 import subprocess
@@ -14,9 +16,12 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+import quality_models
 import zstandard
+from quality_models import LABELS
 
 from pipeline import (
     clean,
@@ -27,11 +32,12 @@ from pipeline import (
     minhash,
     personal,
     plan,
+    quality,
     wikipedia,
     wikitext,
     words,
 )
-from pipeline.recipe import Matches, Source
+from pipeline.recipe import Matches, Measures, Source
 
 pytestmark = pytest.mark.bench
 _ROUNDS = 3
@@ -143,11 +149,14 @@ def test_measures(texts):
         language.columns(one, one.column("text").to_pylist(), path="", declared=declared)
         for one in batches
     ]
-    measured = [
-        measures.measure(one, found, config=config)
-        for one, found in zip(batches, languages, strict=True)
-    ]
-    table = pa.Table.from_batches(measured, schema=measures.schema(config))
+
+    def measure_all() -> list[pa.RecordBatch]:
+        return [
+            measures.measure(one, found, quality.columns(one["text"], Measures()), config=config)
+            for one, found in zip(batches, languages, strict=True)
+        ]
+
+    table = pa.Table.from_batches(measure_all(), schema=measures.schema(config))
     data, offsets = words.text_buffers(column)
     views = words.normalized_views(column)
     shingles = minhash.shingle_views(views, size=config.shingle_words)
@@ -163,10 +172,7 @@ def test_measures(texts):
                 "signatures, 256 permutations": lambda: minhash.signatures(
                     shingles, num_permutations=256, seed=1
                 ),
-                "measures, all of these and exact keys": lambda: [
-                    measures.measure(one, found, config=config)
-                    for one, found in zip(batches, languages, strict=True)
-                ],
+                "measures, all of these and exact keys": measure_all,
                 "language": lambda: [
                     language.columns(
                         one, one.column("text").to_pylist(), path="", declared=declared
@@ -177,6 +183,49 @@ def test_measures(texts):
             }
         ),
     )
+
+
+def test_quality_models(texts, tmp_path):
+    """Models of the usual shape, whose numbers are random: only how long they take is asked."""
+    rng = np.random.default_rng(0)
+    tokens = [token for text in texts for token in text.split()]
+    words = ["</s>", *sorted(set(tokens))]
+    # As `fasttext supervised -wordNgrams 2` makes them, with half as many buckets.
+    vectors = rng.standard_normal((len(words) + 2**20, 100), dtype=np.float32)
+    classes = rng.standard_normal((2, 100), dtype=np.float32)
+    path = tmp_path / "quality.bin"
+    path.write_bytes(quality_models.fasttext_bytes(words, vectors, LABELS, classes))
+    chosen = {"fastText, pairs of words": Measures(quality_model=str(path), quality_label="hq")}
+    if importlib.util.find_spec("kenlm") is None:
+        print("\nkenlm is not installed")
+    else:
+        (tmp_path / "pairs.arpa").write_text(pairs_of_words(tokens, rng))
+        chosen["KenLM, pairs of words"] = Measures(quality_model=str(tmp_path / "pairs.arpa"))
+    for config in chosen.values():
+        quality.section(config)  # loads it
+    show(
+        "quality models, one core",
+        sum(len(text.encode()) for text in texts),
+        medians(
+            {
+                name: lambda config=config: quality.columns(texts, config)
+                for name, config in chosen.items()
+            }
+        ),
+    )
+
+
+def pairs_of_words(tokens: list[str], rng: np.random.Generator) -> str:
+    """Return a model of all words and pairs of words, in KenLM's text format."""
+    first = ["<unk>", "<s>", "</s>", *sorted(set(tokens))]
+    second = sorted({f"{a} {b}" for a, b in itertools.pairwise(tokens)})
+    lines = ["\\data\\", f"ngram 1={len(first)}", f"ngram 2={len(second)}", "", "\\1-grams:"]
+    scores = rng.random(len(first)).tolist()
+    lines += [f"{-5 * p:.3f}\t{gram}\t-0.3" for p, gram in zip(scores, first, strict=True)]
+    scores = rng.random(len(second)).tolist()
+    lines += ["", "\\2-grams:"]
+    lines += [f"{-3 * p:.3f}\t{gram}" for p, gram in zip(scores, second, strict=True)]
+    return "\n".join([*lines, "", "\\end\\", ""])
 
 
 def test_measures_of_the_peer(texts):

@@ -129,6 +129,7 @@ def _measures(rng, ids: np.ndarray, exact: np.ndarray, source: str, config) -> p
     columns["num_newlines"] = np.zeros(num, np.int64)
     columns["num_stop_words"] = rng.integers(-1, 9, num)
     columns["num_lines"] = columns["num_paragraphs"] = 1 + words // 10
+    columns["quality_score"] = rng.integers(0, 1_000_000, num)
     schema = measures.schema(config)
     return pa.table([columns[name] for name in schema.names], schema=schema)
 

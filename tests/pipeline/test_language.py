@@ -223,7 +223,7 @@ def test_a_file_that_is_no_language_model_is_refused(tmp_path):
     (tmp_path / "model.bin").write_bytes(b"no model at all" * 100)
     with pytest.raises(ValueError, match=r"cannot read it.*leave language_model out"):
         language.load(str(tmp_path / "none.bin"))
-    with pytest.raises(ValueError, match="wrong file format"):
+    with pytest.raises(ValueError, match="no fastText model"):
         language.load(str(tmp_path / "model.bin"))
 
 

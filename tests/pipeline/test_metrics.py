@@ -55,7 +55,8 @@ def test_metrics_of_real_texts_equal_their_plain_definitions(real_data):
         assert measure_one(text) == metric_oracle.oracle(text)
 
 
-@given(st.lists(st.sampled_from(["ab", "a", "b", "ba", "abba", "b b", "c" * 17]), max_size=40))
+# Tokens with a blank inside would make other sequences the same joined text; no tool cuts such.
+@given(st.lists(st.sampled_from(["ab", "a", "b", "ba", "abba", "b-b", "c" * 17]), max_size=40))
 def test_given_tokens_count_as_given(pieces: list[str]):
     text, spans = "", []
     for piece in pieces:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.metric_table import METRICS
+from pipeline.metric_table import METRICS, NO_SCORE, SCORES, not_measured
 from pipeline.recipe import Source
 from pipeline.rule_table import BY_KIND, NEED_SPACES, NEED_WORDS, PRESETS, RULES
 from pipeline.rules import (
@@ -20,7 +20,8 @@ from pipeline.rules import (
 )
 
 NUMBER = st.one_of(st.integers(-1, 30), st.integers(0, 2**50))
-DOCUMENT = st.fixed_dictionaries(dict.fromkeys(METRICS, NUMBER))
+SCORE = st.one_of(st.just(NO_SCORE), st.integers(-(10**8), 10**6))
+DOCUMENT = st.fixed_dictionaries(dict.fromkeys(METRICS, NUMBER) | dict.fromkeys(SCORES, SCORE))
 SHARE = st.decimals(0, 1, places=3).map(str)
 THRESHOLD = st.one_of(st.integers(0, 30).map(str), SHARE)
 CHOSEN = st.lists(st.sampled_from(list(RULES)), max_size=6, unique=True).flatmap(
@@ -31,7 +32,9 @@ CHOSEN = st.lists(st.sampled_from(list(RULES)), max_size=6, unique=True).flatmap
 
 
 def columns(documents: list[dict[str, int]]) -> dict[str, np.ndarray]:
-    return {name: np.array([d[name] for d in documents], dtype=np.int64) for name in METRICS}
+    return {
+        name: np.array([d[name] for d in documents], dtype=np.int64) for name in (*METRICS, *SCORES)
+    }
 
 
 def naive(document: dict[str, int], chosen: dict[str, Fraction]) -> list[str]:
@@ -39,10 +42,10 @@ def naive(document: dict[str, int], chosen: dict[str, Fraction]) -> list[str]:
     for name, rule in RULES.items():
         if name not in chosen:
             continue
-        top, bottom = document[rule.numerator], 1
-        if rule.denominator:
-            bottom = document[rule.denominator]
-        if -1 in (top, bottom):
+        below = rule.denominator
+        top = document[rule.numerator]
+        bottom = document[below] if isinstance(below, str) else below or 1
+        if top == not_measured(rule.numerator) or bottom == -1:
             broken = False  # not measured
         elif bottom == 0:
             # Nothing to compare with, except that something over nothing is beyond any bound.
@@ -174,8 +177,8 @@ def test_what_a_user_can_fix_is_named(preset: str, overrides: dict[str, float], 
 def test_every_rule_reads_known_metrics():
     assert len(RULES) <= 64
     for rule in RULES.values():
-        assert rule.numerator in METRICS
-        assert rule.denominator is None or rule.denominator in METRICS
+        assert rule.numerator in METRICS or rule.numerator in SCORES
+        assert not isinstance(rule.denominator, str) or rule.denominator in METRICS
         assert set(rule.defaults) <= set(PRESETS)
     for preset in PRESETS:
         assert bool(thresholds(preset, {})) == (preset != "none")

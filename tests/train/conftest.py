@@ -76,22 +76,31 @@ def pack(docs: list[tuple[int, list[int]]], *, row_length: int):
 
 
 def write_shards(
-    folder: Path, docs: list[Document], tokenizer: Tokenizer, *, row_length: int = ROW_LENGTH
+    folder: Path,
+    docs: list[Document],
+    tokenizer: Tokenizer,
+    *,
+    row_lengths: tuple[int, ...] = (ROW_LENGTH,),
+    num_shards: int = 1,
 ) -> Path:
-    """Write a finished shard set."""
+    """Write a finished shard set; documents are dealt out to the shards of a source in turn."""
     vocabulary = -(-tokenizer.get_vocab_size() // 64) * 64
     files = folder / "tokenizer"
     files.mkdir(parents=True)
     tokenizer.save(str(files / "tokenizer.json"))
     named = dict(zip(("pad", "unk", "cls", "sep", "mask"), SPECIAL, strict=True))
     settings = {f"{name}_token": token for name, token in named.items()}
-    settings |= {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": row_length}
+    settings |= {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": row_lengths[0]}
     (files / "tokenizer_config.json").write_text(json.dumps(settings))
     parts = []
     for source in sorted({doc.source for doc in docs}):
         for subset in ("train", "held_out"):
             mine = [doc for doc in docs if (doc.source, doc.subset) == (source, subset)]
-            parts.append(_part(folder, mine, tokenizer, source, subset, row_length, vocabulary))
+            for length in row_lengths:
+                for n in range(num_shards):
+                    name = f"{source}-{subset}-{length}" + (f"-{n}" if num_shards > 1 else "")
+                    chosen = mine[n::num_shards]
+                    parts.append(_part(folder, name, chosen, tokenizer, subset, length, vocabulary))
     digest = hashlib.sha256((files / "tokenizer.json").read_bytes()).hexdigest()
     manifest = sets.Manifest(
         stage="shards",
@@ -109,8 +118,8 @@ def write_shards(
     return folder
 
 
-def _part(folder, docs, tokenizer, source, subset, row_length, vocabulary) -> sets.Receipt:
-    name = f"{source}-{subset}-{row_length}"
+def _part(folder, name, docs, tokenizer, subset, row_length, vocabulary) -> sets.Receipt:
+    source = docs[0].source
     encoded = [(n, tokenizer.encode(doc.text).ids) for n, doc in enumerate(docs)]
     rows = pack(encoded, row_length=row_length)
     ids = np.array([row for row, _ in rows], dtype=np.uint16)
@@ -169,6 +178,15 @@ def shards_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     docs = documents()
     tokenizer = train_tokenizer([doc.text for doc in docs])
     return write_shards(tmp_path_factory.mktemp("shards") / "set", docs, tokenizer)
+
+
+@pytest.fixture(scope="session")
+def many_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a set of rows of 32 and of 64 tokens, with six shards of each source and subset."""
+    docs = documents(num=120)
+    tokenizer = train_tokenizer([doc.text for doc in docs])
+    folder = tmp_path_factory.mktemp("many") / "set"
+    return write_shards(folder, docs, tokenizer, row_lengths=(32, 64), num_shards=6)
 
 
 @pytest.fixture

@@ -21,11 +21,10 @@ def begin(shards, table: dict, **schedule):
 
 def steps(shards, table: dict, num: int, **schedule):
     bound, started, ranks = begin(shards, table, **schedule)
-    micro = bound.recipe.schedule.micro_batches(world_size=1)
     results = [
         engine.step(
             started,
-            bound.stream.step(number, rank=0, world_size=1, micro_batches=micro),
+            bound.stream.step(number, rank=0, world_size=1),
             ranks,
             learning_rate=1e-3,
         )
@@ -67,7 +66,7 @@ def test_a_step_is_that_of_plain_torch(shards, recipe_table) -> None:
         weight_decay=0.0,
     )
     for number in range(3):
-        batches = bound.stream.step(number, rank=0, world_size=1, micro_batches=2)
+        batches = bound.stream.step(number, rank=0, world_size=1, micro_batch=4)
         result = engine.step(started, batches, ranks, learning_rate=1e-3)
         losses = torch.cat([plain(**engine.inputs(batch, device="cpu")) for batch in batches])
         assert result.loss == pytest.approx(float(losses.mean()), rel=1e-5)
@@ -79,7 +78,7 @@ def test_a_step_is_that_of_plain_torch(shards, recipe_table) -> None:
 
 def test_a_loss_that_is_not_finite_stops_before_the_update(shards, recipe_table) -> None:
     bound, started, ranks = begin(shards, recipe_table)
-    batches = bound.stream.step(0, rank=0, world_size=1, micro_batches=2)
+    batches = bound.stream.step(0, rank=0, world_size=1, micro_batch=4)
     started.module.network.decoder.bias.data[5:] = float("nan")
     before = checkpoint.gather(started)
     with pytest.raises(engine.NonFiniteLossError, match="peak_learning_rate"):
@@ -91,7 +90,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(shards, recipe_table)
 def test_a_new_model_starts_at_the_unigram_loss(shards, recipe_table) -> None:
     results, _ = steps(shards, recipe_table, 1)
     bound = session.bind(recipe.parse(recipe_table, where="test"), shards)
-    batch = bound.stream.step(0, rank=0, world_size=1, micro_batches=1)[0]
+    batch = bound.stream.step(0, rank=0, world_size=1, micro_batch=8)[0]
     counts = bound.unigram()
     frequencies = torch.tensor(counts / counts.sum())
     answers = torch.from_numpy(batch.input_ids[batch.targets])

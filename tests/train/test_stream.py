@@ -1,5 +1,6 @@
 """Which rows and masks a step sees depends on the step alone."""
 
+import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.shards import ShardSet
+from corpus.shards import RowBatch, ShardSet
 from train import recipe, session
-from train.stream import Stream, prefetch
+from train.prefetch import prefetch
+from train.stream import Stream
 
 
 @pytest.fixture(scope="session")
@@ -36,11 +38,11 @@ def stream(shards: ShardSet) -> Stream:
 def test_ranks_and_micro_batches_only_cut_the_global_batch(
     stream: Stream, world: int, micro: int, step: int
 ) -> None:
-    whole = stream.step(step, rank=0, world_size=1, micro_batches=1)[0]
+    whole = stream.step(step, rank=0, world_size=1, micro_batch=12)[0]
     parts = [
         batch
         for rank in range(world)
-        for batch in stream.step(step, rank=rank, world_size=world, micro_batches=micro)
+        for batch in stream.step(step, rank=rank, world_size=world, micro_batch=micro)
     ]
     for name in ("indices", "input_ids", "shown_ids", "targets", "piece_ends", "piece_documents"):
         joined = np.concatenate([getattr(part, name) for part in parts])
@@ -66,7 +68,7 @@ def test_an_epoch_over_the_ranks_is_every_row_once(shards: ShardSet) -> None:
         row.tobytes()
         for step in range(single.num_steps)
         for rank in range(2)
-        for batch in single.step(step, rank=rank, world_size=2, micro_batches=1)
+        for batch in single.step(step, rank=rank, world_size=2)
         for row in batch.input_ids
     )
     everything = rows.take(np.arange(rows.num_rows)).input_ids.astype(np.int64)
@@ -75,7 +77,7 @@ def test_an_epoch_over_the_ranks_is_every_row_once(shards: ShardSet) -> None:
 
 def test_a_resumed_stream_is_the_rest_of_the_whole_one(stream: Stream) -> None:
     def checksums(first: int) -> list[tuple[int, int]]:
-        batches = prefetch(stream, first_step=first, rank=0, world_size=1, micro_batches=3)
+        batches = prefetch(stream, first_step=first, rank=0, world_size=1)
         return [(step, sum(b.checksum() for b in micro)) for step, micro in batches]
 
     assert checksums(13) == checksums(0)[13:]
@@ -95,22 +97,31 @@ def test_pieces_and_documents_cover_exactly_the_text(stream: Stream) -> None:
 
 
 def test_a_fault_in_the_thread_reaches_the_trainer(stream: Stream) -> None:
-    broken = Stream(
-        rows={name: _Broken() for name in stream.rows},
-        mixture=stream.mixture,
-        seed=0,
-        mask=stream.mask,
-        vocabulary=stream.vocabulary,
-        rows_per_step=4,
-        num_steps=3,
-    )
+    reading = stream.readings[0]
+    rows = {name: _Broken() for name in reading.rows}
+    broken = dataclasses.replace(stream, readings=(dataclasses.replace(reading, rows=rows),))
+    steps = prefetch(broken, first_step=0, rank=0, world_size=1)
+    assert next(steps)[0] == 0
     with pytest.raises(OSError, match="disk is gone"):
-        list(prefetch(broken, first_step=0, rank=0, world_size=1, micro_batches=1))
+        list(steps)
 
 
 class _Broken:
-    num_rows = 10
-    row_length = 32
+    """Rows that can be read a few times."""
+
+    def __init__(self) -> None:
+        self.num_rows, self.row_length, self.sizes = 10, 32, (10,)
+        self._left = 12
 
     def take(self, indices):
-        raise OSError("the disk is gone")
+        self._left -= 1
+        if self._left < 0:
+            raise OSError("the disk is gone")
+        num = len(indices)
+        return RowBatch(
+            input_ids=np.full((num, 32), 9, np.uint16),
+            piece_ends=np.full(num, 32, np.int32),
+            piece_rows=np.arange(num, dtype=np.int32),
+            piece_documents=np.ones(num, np.uint64),
+            targets=None,
+        )

@@ -1,15 +1,14 @@
-"""What a review found: uneven sources, damaged later checkpoints, errors in the stream's thread."""
+"""What a review found: uneven sources, damaged later checkpoints."""
 
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import torch
 
 from train import checkpoint, saved
 from train.mixture import PERIOD
-from train.stream import prefetch, weights_or_sizes
+from train.stream import weights_or_sizes
 
 
 def rows(num: int) -> SimpleNamespace:
@@ -28,22 +27,6 @@ def test_a_tiny_source_has_a_place_beside_a_giant_one():
     mixed = weights_or_sizes(None, {"wiki": rows(20_000_000), "mine": rows(100)})
     assert mixed.quotas.sum() == PERIOD
     assert mixed.quotas.min() >= 1
-
-
-class Broken:
-    num_steps = 5
-
-    def step(self, number: int, **_: int) -> list[int]:
-        if number == 3:
-            raise MemoryError("no room for step 3")
-        return [number]
-
-
-def test_an_error_in_the_streams_thread_reaches_the_loop():
-    steps = prefetch(Broken(), first_step=1, rank=0, world_size=1, micro_batches=1)
-    assert [next(steps), next(steps)] == [(1, [1]), (2, [2])]
-    with pytest.raises(MemoryError, match="step 3"):
-        next(steps)
 
 
 def state(step: int) -> saved.State:

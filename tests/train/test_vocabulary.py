@@ -1,0 +1,120 @@
+"""Words follow from the vocabulary; what is special or stands nowhere is no ordinary token."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from corpus.shards import ShardSet
+from train import kernels, vocabulary
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+TEXTS = [
+    'The miller\'s grain (see "flour") cost 1,250 francs in 1887; naïve bakers über-paid.',
+    "Зерно мельника стоило дорого. Der Bäcker verkauft Brötchen.",
+    "磨坊主卖面粉，面包师买小麦。日本語の文章です。ข้าวและขนมปัง",
+    "Emoji 🌾🍞 stand between words.",
+]
+
+
+def byte_level() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=420, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXTS * 3, trainer)
+    return tokenizer
+
+
+def wordpiece() -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=SPECIAL, show_progress=False)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    return tokenizer
+
+
+def metaspace() -> Tokenizer:
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=200, special_tokens=SPECIAL, unk_token="[UNK]", show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    return tokenizer
+
+
+def words(tokenizer: Tokenizer, text: str) -> Iterator[str]:
+    """Yield the text of each word that the flags find."""
+    table = json.loads(tokenizer.to_str())
+    flags = vocabulary.word_flags(table, size=tokenizer.get_vocab_size())
+    encoding = tokenizer.encode(text)
+    begin = 0
+    for n in range(1, len(encoding.ids) + 1):
+        ends = n == len(encoding.ids) or flags[encoding.ids[n]] & kernels.WORD_START
+        if ends or not flags[encoding.ids[n - 1]] & kernels.WORD_OPEN:
+            yield text[encoding.offsets[begin][0] : encoding.offsets[n - 1][1]].strip()
+            begin = n
+
+
+@pytest.mark.parametrize("make", [byte_level, wordpiece, metaspace])
+@pytest.mark.parametrize("text", [TEXTS[0], TEXTS[1], TEXTS[3]])
+def test_words_of_scripts_with_spaces_are_what_a_reader_calls_words(make, text) -> None:
+    tokenizer = make()
+    found = [word for word in words(tokenizer, text) if re.search(r"\w", word)]
+    # Signs at a word's edge may be of the same token ("-paid"), never two words.
+    cut = [re.sub(r"^\W+|\W+$", "", word) for word in found]
+    assert cut == re.findall(r"\w+", text)
+
+
+def test_signs_are_words_of_their_own() -> None:
+    found = list(words(byte_level(), '(see "flour")'))
+    assert "".join(found).replace(" ", "") == '(see"flour")'
+    assert "see" in found
+    assert "flour" in found
+
+
+@pytest.mark.parametrize("make", [byte_level, metaspace])
+def test_in_scripts_without_spaces_no_word_is_longer_than_a_token(make) -> None:
+    tokenizer = make()
+    text = "磨坊主卖面粉面包师买小麦日本語の文章です"
+    found = list(words(tokenizer, text))
+    longest = max(len(tokenizer.decode([n])) for n in set(tokenizer.encode(text).ids))
+    assert max(map(len, found)) <= longest + 1  # a character that tokens cut stays whole
+    assert len(found) > len(text) / (longest + 1)
+
+
+def test_characters_that_tokens_cut_stay_whole() -> None:
+    tokenizer = Tokenizer.from_str(byte_level().to_str())
+    text = "ab🌾cd łódź"
+    found = list(words(tokenizer, text))
+    assert all("\ufffd" not in word for word in found)
+    assert "łódź" in found
+    assert any("🌾" in word for word in found)
+
+
+def test_what_is_special_or_stands_nowhere_is_not_ordinary(many_shards) -> None:
+    shards = ShardSet.open(str(many_shards))
+    made = vocabulary.of_shards(shards, words=True)
+    tokenizer = Tokenizer.from_str(shards.tokenizer_files()["tokenizer.json"].decode())
+    # The set's vocabulary is rounded up; ids behind the tokenizer's have no token.
+    known = np.arange(shards.vocabulary) < tokenizer.get_vocab_size()
+    known[:5] = False
+    assert np.array_equal(made.ordinary(), known)
+    assert made.words is not None
+    assert (made.words & kernels.WORD_START).any()
+
+
+def test_another_tokenizer_is_refused(many_shards) -> None:
+    shards = ShardSet.open(str(many_shards))
+    shards.tokenizer_digest = "0" * 64
+    with pytest.raises(ValueError, match=r"tokenizer\.json: not the tokenizer"):
+        vocabulary.of_shards(shards, words=False)

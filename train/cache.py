@@ -1,0 +1,247 @@
+"""Shards of a set on an object store: fetched, proved whole, and kept within a limit.
+
+    FOLDER/<sha256>.arrow   a shard, under its content, so that sets which share it share the file
+    FOLDER/<sha256>.ok      the time it had when its sha256 was looked at; another time: look again
+    FOLDER/.fetch-*         a shard on its way, of the size it will have
+    FOLDER/.lock-*          held while a shard is looked for, or while room is made
+
+All processes of a machine may share a folder. A shard is fetched by one of them while the others
+wait. To make room, what was asked for longest ago is removed; who still has it open reads on, since
+the file lives until it is closed, and is told to close it by its name being gone (`train.rows`).
+"""
+
+import fcntl
+import hashlib
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from corpus import keyed, storage
+from corpus.sets import File
+
+if TYPE_CHECKING:
+    from corpus.shards import ShardSet
+    from train.recipe import CacheConfig
+    from train.rows import Fetch
+
+log = logging.getLogger(__name__)
+
+_CHUNK_BYTES = 8 << 20
+_MAX_ATTEMPTS = 6
+"""In a row without a byte, before a shard is given up."""
+_MAX_WAIT_SECONDS = 60.0
+
+
+class ShardCache:
+    """A folder of shards that lie elsewhere."""
+
+    def __init__(
+        self, folder: Path, *, max_bytes: int, wait: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Use a folder, which is made when first needed.
+
+        Args:
+            folder: local; may be shared.
+            max_bytes: most bytes of shards in it.
+            wait: sleeps for so many seconds between attempts.
+        """
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._wait = wait
+
+    def fetch(self, url: str, wanted: File) -> Path:
+        """Return where a file lies locally, after fetching it if it is not there whole.
+
+        Args:
+            url: its origin.
+            wanted: its size and sha256, as the manifest says.
+
+        Raises:
+            ValueError: it is missing or damaged at its origin, cannot be reached, or is larger
+                than the cache; the message names it.
+        """
+        path = self._folder / f"{wanted.sha256}.arrow"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(
+                f"{self._folder}: cannot be made ({error.strerror}); set [cache] folder"
+            ) from error
+        with _held(self._folder / f".lock-{wanted.sha256[:2]}"):
+            if not _is_whole(path, wanted):
+                if path.exists():
+                    log.warning("%s: damaged in the cache; fetching it again from %s", path, url)
+                    path.unlink()
+                self._download(url, wanted, path)
+            # The time of the last use orders what goes first; that of the content stays.
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+        return path
+
+    def _download(self, url: str, wanted: File, path: Path) -> None:
+        with self._room(url, wanted) as part:
+            found = self._gather(url, wanted, part)
+            if found != wanted.sha256:
+                log.warning("%s: came with sha256 %s; fetching it once more", url, found)
+                found = self._gather(url, wanted, part)
+            if found != wanted.sha256:
+                raise ValueError(
+                    f"{url}: damaged: sha256 {found}, the manifest says {wanted.sha256} (fetched "
+                    "twice); put a whole copy there, or run `make shards` again"
+                )
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+        _stamp(path)
+
+    @contextmanager
+    def _room(self, url: str, wanted: File) -> Iterator[Path]:
+        """Make room for a file and yield where to write it; nothing of it stays but by a rename."""
+        if wanted.num_bytes > self._max_bytes:
+            raise ValueError(
+                f"{url}: {wanted.num_bytes:,} bytes, and the cache {self._folder} may hold "
+                f"{self._max_bytes:,}; raise [cache] max_gb"
+            )
+        with _held(self._folder / ".lock-room"):
+            self._make_room(wanted.num_bytes)
+            descriptor, name = tempfile.mkstemp(prefix=".fetch-", dir=self._folder)
+            # Held as long as this process lives, so that others know what a killed one left.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.truncate(descriptor, wanted.num_bytes)
+        part = Path(name)
+        try:
+            yield part
+        finally:
+            with suppress(FileNotFoundError):
+                part.unlink()
+            os.close(descriptor)
+
+    def _make_room(self, num_bytes: int) -> None:
+        for part in self._folder.glob(".fetch-*"):
+            if _is_left_behind(part):
+                part.unlink(missing_ok=True)
+        there = [*self._folder.glob("*.arrow"), *self._folder.glob(".fetch-*")]
+        sizes: dict[Path, tuple[int, int]] = {}
+        for path in there:
+            with suppress(FileNotFoundError):
+                facts = path.stat()
+                sizes[path] = (facts.st_atime_ns, facts.st_size)
+        total = sum(size for _, size in sizes.values())
+        for path, (_, size) in sorted(sizes.items(), key=lambda entry: entry[1]):
+            if total + num_bytes <= self._max_bytes:
+                return
+            if path.suffix == ".arrow":
+                path.unlink(missing_ok=True)
+                path.with_suffix(".ok").unlink(missing_ok=True)
+                total -= size
+        if total + num_bytes > self._max_bytes:
+            raise ValueError(
+                f"{self._folder}: the shards that are being fetched at this moment need more than "
+                f"{self._max_bytes:,} bytes; raise [cache] max_gb"
+            )
+
+    def _gather(self, url: str, wanted: File, part: Path) -> str:
+        """Download all bytes; return their sha256."""
+        digest, have, attempt = hashlib.sha256(), 0, 0
+        # Clients keep sizes and pages of files; after a fault they must look anew.
+        with part.open("r+b") as file:
+            while have < wanted.num_bytes:
+                try:
+                    data = _range(url, have, min(have + _CHUNK_BYTES, wanted.num_bytes))
+                    why = f"ends after {have:,} of {wanted.num_bytes:,} bytes"
+                except FileNotFoundError as error:
+                    raise ValueError(
+                        f"{url}: missing; put it there, or run `make shards` again"
+                    ) from error
+                except PermissionError as error:
+                    raise ValueError(f"{url}: may not be read; check the credentials") from error
+                except (OSError, *storage.client_errors()) as error:
+                    data, why = b"", str(error) or type(error).__name__
+                if data:
+                    attempt = 0
+                    file.write(data)
+                    digest.update(data)
+                    have += len(data)
+                    continue
+                attempt += 1
+                if attempt == _MAX_ATTEMPTS:
+                    raise ValueError(
+                        f"{url}: {why} (tried {attempt} times); check the network and the store, "
+                        "or put a whole copy there"
+                    )
+                log.warning("%s: %s; trying again", url, why)
+                self._wait(back_off(wanted.sha256, attempt))
+        return digest.hexdigest()
+
+
+def back_off(sha256: str, attempt: int) -> float:
+    """Return how long to wait before an attempt: doubling from a second, minus up to a half.
+
+    What is taken off follows from the file, so that ranks which failed together come back apart.
+    """
+    draw = int(keyed.mix(int(sha256[:16], 16), attempt)) >> 32
+    return min(_MAX_WAIT_SECONDS, 2.0 ** (attempt - 1)) * (1 - draw / (1 << 33))
+
+
+def _range(url: str, start: int, stop: int) -> bytes:
+    data = storage.read_bytes(url, start=start, end=stop)
+    # A web server that knows no ranges sends everything.
+    return data[start:stop] if len(data) > stop - start else data
+
+
+def _is_whole(path: Path, wanted: File) -> bool:
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return False
+    if facts.st_size != wanted.num_bytes:
+        return False
+    with suppress(FileNotFoundError, ValueError):
+        if int(path.with_suffix(".ok").read_text()) == facts.st_mtime_ns:
+            return True
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != wanted.sha256:
+            return False
+    _stamp(path)
+    return True
+
+
+def _stamp(path: Path) -> None:
+    # If it is lost or torn, the content is looked at once more.
+    path.with_suffix(".ok").write_text(str(path.stat().st_mtime_ns))
+
+
+def _is_left_behind(part: Path) -> bool:
+    try:
+        with part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        return False
+    return True
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold a lock among the threads and processes of this machine; wait for it."""
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def cached_files(
+    shards: "ShardSet", config: "CacheConfig", *, wait: Callable[[float], None] = time.sleep
+) -> "Fetch":
+    """Return what fetches the files of a set on an object store."""
+    folder = config.folder
+    if folder is None:
+        home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+        folder = str(Path(home) / "gristmill" / "shards")
+    cache = ShardCache(Path(folder), max_bytes=int(config.max_gb * 1e9), wait=wait)
+    files = {name: file for part in shards.manifest.parts for name, file in part.files.items()}
+    return lambda name: cache.fetch(storage.join(shards.url, name), files[name])

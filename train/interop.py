@@ -1,0 +1,152 @@
+"""The stream for other training loops: plain `DataLoader`, Hugging Face `Trainer`, Lightning.
+
+What comes out are whole micro batches, so loaders get `batch_size=None`, and `Trainer`, which knows
+no such thing, `per_device_train_batch_size=1` and `data_collator=only`. Rows, masks and their order
+are those of `python -m train fit`, with any number of loader workers.
+
+Shapes: B rows, L tokens of a row.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from train import evaluate
+from train.attention import pieces
+from train.prefetch import prefetch
+from train.stream import Batch, Stream
+
+if TYPE_CHECKING:
+    from train.session import Session
+
+IGNORED = -100
+"""The label of places that are not asked for, as torch's cross-entropy and transformers have it."""
+
+Inputs = dict[str, Any]
+
+
+def tensors(batch: Batch, *, is_isolated: bool, local_attention: int = 0) -> Inputs:
+    """Return a batch as the arguments of a Hugging Face masked language model.
+
+    Args:
+        batch: some rows.
+        is_isolated: whether a document sees itself only, and not its neighbours in the row.
+        local_attention: the window of a ModernBERT's local layers, which an isolated batch needs
+            to know; 0 for models without such layers.
+
+    Returns:
+        input_ids, labels and position_ids, int64 [B, L]; and attention_mask: int64 [B, L], zero on
+        padding, or if isolated bool [B, 1, L, L], for ModernBERT one per kind of layer.
+    """
+    num_rows, length = batch.shown_ids.shape
+    found: Inputs = {
+        "input_ids": torch.from_numpy(batch.shown_ids),
+        "labels": torch.from_numpy(np.where(batch.targets, batch.input_ids, IGNORED)),
+    }
+    where = pieces(batch.piece_ends, batch.piece_rows, num_rows=num_rows, row_length=length)
+    found["position_ids"] = where.position_ids
+    if not is_isolated:
+        ends = np.zeros(num_rows, dtype=np.int64)
+        ends[batch.piece_rows] = batch.piece_ends  # of a row's pieces the last one stays
+        found["attention_mask"] = torch.from_numpy((np.arange(length) < ends[:, None]).astype(int))
+    elif local_attention:
+        found["attention_mask"] = {
+            "full_attention": where.mask(None),
+            "sliding_attention": where.mask(local_attention // 2 + 1),
+        }
+    else:
+        found["attention_mask"] = where.mask(None)
+    return found
+
+
+def only(batches: Sequence[Inputs]) -> Inputs:
+    """Return the one batch of a list of one: a collator for what is batched already."""
+    (batch,) = batches
+    return batch
+
+
+class TorchStream(IterableDataset[Inputs]):
+    """The micro batches of one rank, from a step to the end of the run.
+
+    `first_step` is the whole state: a loop that has done k optimizer steps goes on with
+    `first_step = k`, without reading what came before.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        first_step: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        is_isolated: bool = True,
+        local_attention: int = 0,
+    ) -> None:
+        """Take a run's stream.
+
+        Args:
+            stream: `train.session.bind(...).stream`.
+            first_step: where to begin; may be set until iteration begins.
+            rank: which part of each global batch.
+            world_size: number of parts. Leave both where the loop itself deals out batches, as
+                `Trainer` does with `dispatch_batches=False`.
+            is_isolated: see `tensors`.
+            local_attention: see `tensors`.
+        """
+        super().__init__()
+        self.stream = stream
+        self.first_step = first_step
+        self._rank, self._world_size = rank, world_size
+        self._shape = {"is_isolated": is_isolated, "local_attention": local_attention}
+
+    def __iter__(self) -> Iterator[Inputs]:
+        worker = get_worker_info()
+        batches = self._ahead() if worker is None else self._every(worker.id, worker.num_workers)
+        for batch in batches:
+            yield tensors(batch, **self._shape)
+
+    def _ahead(self) -> Iterator[Batch]:
+        for _, batches in prefetch(
+            self.stream, first_step=self.first_step, rank=self._rank, world_size=self._world_size
+        ):
+            yield from batches
+
+    def _every(self, worker: int, num_workers: int) -> Iterator[Batch]:
+        """Yield each batch whose turn is this worker's: loaders take one of each in turn."""
+        turn = count()
+        for step in range(self.first_step, self.stream.num_steps):
+            rate = self.stream.mask_rate(step)
+            for cut in self.stream.cuts(step, rank=self._rank, world_size=self._world_size):
+                if next(turn) % num_workers == worker:
+                    yield self.stream.batch(*cut, rate=rate)
+
+
+class HeldOut(IterableDataset[Inputs]):
+    """All held-out rows once, masked at the places that are stored with them.
+
+    For one process; several loader workers deal them out between them.
+    """
+
+    def __init__(
+        self, session: "Session", *, is_isolated: bool = True, local_attention: int = 0
+    ) -> None:
+        """Take a session; the rest as `tensors`.
+
+        Raises:
+            ValueError: the shards have no held-out rows.
+        """
+        super().__init__()
+        evaluate.measured(session)
+        self._session = session
+        self._shape = {"is_isolated": is_isolated, "local_attention": local_attention}
+
+    def __iter__(self) -> Iterator[Inputs]:
+        worker = get_worker_info()
+        mine, num = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        for number, (_, batch) in enumerate(evaluate.held_out(self._session)):
+            if number % num == mine:
+                yield tensors(batch, **self._shape)

@@ -1,0 +1,262 @@
+"""Compiled loops of the stream: the order of rows and the masks, without Python per token.
+
+Each is a pure function of integers; `corpus.keyed` defines the hash. They are compiled on first
+use and kept on disk by numba, so that only the first run on a machine waits for the compiler, and
+they hold no lock of the interpreter, so that the prefetch thread runs beside the training loop.
+
+Shapes: N positions, B rows, L tokens of a row (at most 65,536), V token ids.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+ORDINARY, WORD_START, WORD_OPEN = 1, 2, 4
+"""Bits of the table over the vocabulary: may be hidden; begins a word; ends inside one, so that the
+next token goes on with it unless that begins one."""
+
+TOKEN, WORD, SPAN = 0, 1, 2
+"""Units of masking."""
+
+# Streams of the keyed hash, so that the choices at a position are independent.
+_CHOOSE, _KIND, _RANDOM, _LENGTH = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_MUL1 = np.uint64(0xBF58476D1CE4E5B9)
+_MUL2 = np.uint64(0x94D049BB133111EB)
+_S27, _S30, _S31, _S32, _S64 = (np.uint64(n) for n in (27, 30, 31, 32, 64))
+_PLACE = np.uint64(0xFFFF)
+"""The lowest bits of a sorted key hold the position, so that keys are distinct."""
+_ROUNDS = 4
+
+
+def _compiled(function: Any) -> Any:
+    return njit(cache=True, nogil=True, error_model="numpy")(function)
+
+
+@_compiled
+def _hash(value: Any) -> Any:
+    """Return `corpus.keyed.splitmix64` of one value."""
+    z = value + _GAMMA
+    z = (z ^ (z >> _S30)) * _MUL1
+    z = (z ^ (z >> _S27)) * _MUL2
+    return z ^ (z >> _S31)
+
+
+@_compiled
+def permute(positions: Any, size: Any, keys: Any, half: Any) -> Any:
+    """See `train.order.permute`; `keys` is uint64 [N], `half` the bits of half the domain."""
+    low = (np.uint64(1) << half) - np.uint64(1)
+    rows = np.empty_like(positions)
+    for n in range(positions.size):
+        value = positions[n]
+        while True:
+            left, right = value >> half, value & low
+            for number in range(_ROUNDS):
+                # The hash of the round's number, the key and the right half.
+                mixed = _hash(_hash(_hash(np.uint64(number)) ^ keys[n]) ^ right)
+                left, right = right, left ^ (mixed & low)
+            value = (left << half) | right
+            if value < size:
+                break
+        rows[n] = value
+    return rows
+
+
+@_compiled
+def _insert(keys: Any, num: Any) -> None:
+    """Sort few keys, or keys that are nearly in order."""
+    for n in range(1, num):
+        key = keys[n]
+        at = n
+        while at > 0 and keys[at - 1] > key:
+            keys[at] = keys[at - 1]
+            at -= 1
+        keys[at] = key
+
+
+@_compiled
+def _smallest(keys: Any, num: Any, rank: Any, ordered: Any, heads: Any) -> Any:
+    """Return the key that stands at a rank, counted from one: by buckets, without sorting all."""
+    bits = 1
+    while (1 << bits) < num:
+        bits += 1
+    shift = _S64 - np.uint64(bits)
+    heads[: 1 << bits] = 0
+    for n in range(num):
+        heads[np.int64(keys[n] >> shift)] += 1
+    bucket, before = 0, 0
+    while before + heads[bucket] < rank:
+        before += heads[bucket]
+        bucket += 1
+    inside = 0
+    for n in range(num):
+        if np.int64(keys[n] >> shift) == bucket:
+            ordered[inside] = keys[n]
+            inside += 1
+    _insert(ordered, inside)
+    return ordered[rank - before - 1]
+
+
+@_compiled
+def _sort(keys: Any, num: Any, ordered: Any, heads: Any) -> None:
+    """Write the first `num` keys in rising order; hashes are even, so buckets hold one or two."""
+    bits = 1
+    while (1 << bits) < num:
+        bits += 1
+    shift = _S64 - np.uint64(bits)
+    heads[: (1 << bits) + 1] = 0
+    for n in range(num):
+        heads[np.int64(keys[n] >> shift) + 1] += 1
+    for bucket in range(1 << bits):
+        heads[bucket + 1] += heads[bucket]
+    for n in range(num):
+        bucket = np.int64(keys[n] >> shift)
+        ordered[heads[bucket]] = keys[n]
+        heads[bucket] += 1
+    _insert(ordered, num)
+
+
+@_compiled
+def choose(
+    ids: Any, indices: Any, table: Any, seed: Any, rate: Any, unit: Any, lengths: Any, targets: Any
+) -> None:
+    """Fill `targets`; see `train.mask.choose_targets`.
+
+    Args:
+        ids: unsigned or signed [B, L].
+        indices: uint64 [B].
+        table: uint8 [V] of ORDINARY, WORD_START and WORD_OPEN.
+        seed: uint64.
+        rate: float64.
+        unit: TOKEN, WORD or SPAN.
+        lengths: uint64 [most]: a span of n + 1 tokens when the draw is below the n-th; rising.
+        targets: bool [B, L], written.
+    """
+    num_rows, length = ids.shape
+    keys = np.empty(length, np.uint64)
+    ordered = np.empty(length, np.uint64)
+    heads = np.empty(2 * length + 3, np.int64)
+    ends = np.empty(length + 1, np.int64)
+    seeded = _hash(seed)
+    stream, other = _hash(seeded ^ _CHOOSE), _hash(seeded ^ _LENGTH)
+    for b in range(num_rows):
+        mine, drawn = _hash(stream ^ indices[b]), _hash(other ^ indices[b])
+        num, num_eligible, inside, is_open = 0, 0, False, False
+        for at in range(length):
+            targets[b, at] = False
+            flags = table[ids[b, at]]
+            if not flags & ORDINARY:
+                if inside:
+                    ends[num - 1] = at
+                inside = False
+                continue
+            num_eligible += 1
+            if unit != WORD or not is_open or not inside or flags & WORD_START:
+                if unit == WORD and inside:
+                    ends[num - 1] = at
+                place = np.uint64(at)
+                keys[num] = (_hash(mine ^ place) & ~_PLACE) | place
+                num += 1
+            inside = True
+            is_open = (flags & WORD_OPEN) != 0
+        if num_eligible == 0:
+            continue
+        if unit == WORD and inside:
+            ends[num - 1] = length
+        # Half up, and at least one token of a row that has any, so that every row teaches.
+        left = np.int64(np.floor(rate * num_eligible + 0.5))
+        left = min(max(left, 1), num_eligible)
+        if unit == TOKEN:
+            last = _smallest(keys, num, left, ordered, heads)
+            for n in range(num):
+                if keys[n] <= last:
+                    targets[b, np.int64(keys[n] & _PLACE)] = True
+            continue
+        _sort(keys, num, ordered, heads)
+        if unit == SPAN:
+            n = 0
+            while left > 0:
+                at = np.int64(ordered[n] & _PLACE)
+                draw = _hash(drawn ^ np.uint64(at)) >> _S32
+                more = 0
+                while draw >= lengths[more]:
+                    more += 1
+                stop = min(at + more + 1, length)
+                while at < stop and left > 0 and table[ids[b, at]] & ORDINARY:
+                    if not targets[b, at]:
+                        targets[b, at] = True
+                        left -= 1
+                    at += 1
+                n += 1
+        else:
+            _words(keys, ends, num, ordered, heads, left, targets[b])
+
+
+@_compiled
+def _words(
+    keys: Any, ends: Any, num: Any, ordered: Any, heads: Any, left: Any, targets: Any
+) -> None:
+    """Hide whole words in hash order, passing over those longer than what is left."""
+    for word in range(num):
+        heads[np.int64(keys[word] & _PLACE)] = ends[word]
+    budget = left
+    for n in range(num):
+        if left == 0:
+            return
+        at = np.int64(ordered[n] & _PLACE)
+        if heads[at] - at <= left:
+            targets[at : heads[at]] = True
+            left -= heads[at] - at
+    if left == budget:
+        # Every word is longer than the budget: the beginning of the first is all there can be.
+        at = np.int64(ordered[0] & _PLACE)
+        targets[at : at + left] = True
+
+
+@_compiled
+def replace(
+    ids: Any,
+    targets: Any,
+    indices: Any,
+    seed: Any,
+    mask_id: Any,
+    limits: Any,
+    ordinary: Any,
+    shown: Any,
+) -> None:
+    """Fill `shown`; see `train.mask.hide`.
+
+    Args:
+        ids: unsigned or signed [B, L].
+        targets: bool [B, L].
+        indices: uint64 [B].
+        seed: uint64.
+        mask_id: int64.
+        limits: uint64 [2]: a draw of 32 bits below the first shows the mask, below the second a
+            random token, else the token itself.
+        ordinary: int64: the ids a random token may be.
+        shown: int64 [B, L], written.
+    """
+    num_rows, length = ids.shape
+    size = np.uint64(ordinary.size)
+    seeded = _hash(seed)
+    kinds, randoms = _hash(seeded ^ _KIND), _hash(seeded ^ _RANDOM)
+    always = limits[0] > np.uint64(0xFFFFFFFF)
+    for b in range(num_rows):
+        kind, random = _hash(kinds ^ indices[b]), _hash(randoms ^ indices[b])
+        for at in range(length):
+            if not targets[b, at]:
+                shown[b, at] = ids[b, at]
+            elif always:
+                shown[b, at] = mask_id
+            else:
+                draw = _hash(kind ^ np.uint64(at)) >> _S32
+                if draw < limits[0]:
+                    shown[b, at] = mask_id
+                elif draw < limits[1]:
+                    chosen = _hash(random ^ np.uint64(at)) % size
+                    shown[b, at] = ordinary[np.int64(chosen)]
+                else:
+                    shown[b, at] = ids[b, at]
