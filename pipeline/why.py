@@ -46,8 +46,8 @@ def answer(
     show(
         f"{what!r}: not found; looked at {', '.join(found.looked_at)} of "
         f"{ledger.url('documents')}. What was skipped (redirects, other namespaces, records "
-        "without text or not drawn) is counted in `make report`, but not named; of a text give at least eight "
-        "characters as they stand there"
+        "without text or not drawn) is counted in `make report`, but not named; of a text give at "
+        "least eight characters as they stand there"
     )
     return 2
 
