@@ -81,7 +81,8 @@ def cut_at(breaks: bytes, begin: int, *, limit: int, least: int, spare: int = 0)
     """Return the last start of a sentence `least` to `limit` tokens behind `begin`, 0 if none."""
     last = begin + limit
     if spare and breaks[last] != SENTENCE:
-        found = breaks.rfind(SENTENCE, begin + least, last - spare + 1)
+        # Below zero an index would count from the end.
+        found = breaks.rfind(SENTENCE, begin + least, max(0, last - spare + 1))
         if found >= 0:
             return found
     return max(0, breaks.rfind(SENTENCE, begin + least, last + 1))

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from corpus import schemas
 from pipeline import clusters as cluster_module
-from pipeline import lsh, measures, minhash
+from pipeline import lsh, measures, minhash, quality
 from pipeline.components import bridges, components
-from pipeline.recipe import Matches
+from pipeline.recipe import Matches, Measures
 from pipeline.words import normalized, normalized_views
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"]), max_size=30)
@@ -426,6 +426,7 @@ def test_texts_without_any_word_are_the_same_only_if_they_are_equal():
         {"id": pa.array(range(7), pa.uint64()), "source": ["s"] * 7, "text": texts}
     )
     languages = [pa.array(["und"] * 7), pa.array([0] * 7, pa.int64()), pa.array([""] * 7)]
-    found = measures.measure(batch, languages, config=Matches())
+    scores = quality.columns(texts, Measures())
+    found = measures.measure(batch, languages, scores, config=Matches())
     keys = found.column("exact").to_pylist()
     assert [keys.index(key) for key in keys] == [0, 1, 2, 3, 0, 5, 5]
