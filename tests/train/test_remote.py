@@ -146,8 +146,6 @@ def gs(proxy: Proxy, many_shards: Path) -> Iterator[tuple[str, Callable[[], None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", f"http://{proxy.address}")
         patch.setenv("NO_GCE_CHECK", "true")
-        # The look-up of a bucket's kind goes over gRPC, which the emulator does not speak.
-        patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")
         patch.setitem(fsspec.config.conf, "gs", {"token": "anon"})
         gcsfs = pytest.importorskip("gcsfs", reason="extra gcp is not installed")
