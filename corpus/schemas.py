@@ -88,7 +88,8 @@ FATES = pa.schema(
         # The document kept in this one's place; of stage contamination, the example that is in it.
         pa.field("survivor", ID),
         pa.field("corpus", pa.string()),  # where the survivor is; null: in this corpus
-        # With the nearest passing document of its cluster, or with the survivor elsewhere.
+        # With the nearest passing document it is matched with (where it is linked through others
+        # alone: with the nearest of these), or with the survivor elsewhere.
         pa.field("jaccard", pa.float64()),
         pa.field("cluster_size", pa.int32(), nullable=False),  # its passing documents
         pa.field("num_bytes", pa.int64(), nullable=False),  # of text, before cuts

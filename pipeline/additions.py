@@ -57,8 +57,10 @@ def check(recipe: Recipe, *, data: str, is_matched: bool) -> None:
         earlier.find(recipe, data=data)
 
 
-def read(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str) -> Additions:
-    """Return what a recipe asks for."""
+def read(
+    recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str, cover: str
+) -> Additions:
+    """Return what a recipe asks for; `cover` as in similar.py."""
     config = recipe.matches
     files = evaluation.files(recipe.evaluation)
     found = earlier.find(recipe, data=data)
@@ -68,7 +70,7 @@ def read(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str) 
     if files:
         section["contamination"] = decontaminate.section(files, config)
     if found:
-        section["earlier"] = earlier_matches.section(found, config)
+        section["earlier"] = earlier_matches.section(found, config, cover=cover)
     if lines := boilerplate.section(recipe):
         section["lines"] = lines
     return Additions(

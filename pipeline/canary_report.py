@@ -1,6 +1,6 @@
 """What became of the canaries, beside what had to: recall with its interval, fates by class."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from fractions import Fraction
 from math import sqrt
@@ -71,6 +71,10 @@ def _near(outcome: Outcome, recipe: Recipe) -> tuple[str, list[str]]:
     width = config.num_permutations // config.bands
     rows = [["Jaccard", "planted", "found", "recall", "95 % interval", "theory", "one dropped"]]
     wrong: list[str] = []
+    matches: dict[int, list[tuple[int, Fraction]]] = defaultdict(list)
+    for (a, b), (_, similarity) in outcome.pairs.items():
+        matches[a].append((b, similarity))
+        matches[b].append((a, similarity))
     for level in LEVELS:
         mine = [
             canary
@@ -82,7 +86,7 @@ def _near(outcome: Outcome, recipe: Recipe) -> tuple[str, list[str]]:
         ]
         if not mine:
             continue
-        found = [canary for canary in mine if _pair(outcome, canary) is not None]
+        found = [canary for canary in mine if _is_found(outcome, canary, matches)]
         theory = sum(1 - (1 - float(c.similarity) ** width) ** config.bands for c in mine)
         theory /= len(mine)
         low, high = wilson(len(found), len(mine), z=Z_SHOWN)
@@ -106,6 +110,22 @@ def _near(outcome: Outcome, recipe: Recipe) -> tuple[str, list[str]]:
         for canary in mine:
             wrong += _wrong_near(outcome, canary, least=least)
     return "near copies\n" + aligned(rows), wrong
+
+
+def _is_found(
+    outcome: Outcome, canary: Canary, matches: dict[int, list[tuple[int, Fraction]]]
+) -> bool:
+    """Tell whether a copy was compared with its host; of a large bucket a forest is stored."""
+    if _pair(outcome, canary) is not None:
+        return True
+    start, end = (outcome.twins.get(one, one) for one in (canary.id, canary.host))
+    seen, ahead = {start}, [start]
+    while ahead:
+        for other, similarity in matches[ahead.pop()]:
+            if similarity >= canary.similarity and other not in seen:
+                seen.add(other)
+                ahead.append(other)
+    return end in seen
 
 
 def _both_kept(outcome: Outcome, canary: Canary) -> bool:

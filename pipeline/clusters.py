@@ -1,8 +1,9 @@
 """Clusters of duplicates: which documents are one, and which of them survives.
 
-Of a cluster the survivor is the passing document with the smallest (source priority, exact key,
-id). Its root is its smallest id over all matches of this corpus, whatever passes and whatever the
-threshold.
+Clusters are of what was written: whether a document passes the rules does not change which others
+are one, but which of them may survive. The survivor is the passing document with the smallest
+(source priority, exact key, id). The root of a cluster is its smallest id over all matches of this
+corpus, whatever the threshold.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.components import bridges, labels
+from pipeline.components import labels
 from pipeline.parts import dictionary
 from pipeline.ratios import at_least
 
@@ -45,7 +46,8 @@ class Clusters:
     is_exact: NDArray[np.bool_]
     """A better document with the same exact key passes."""
     jaccard: NDArray[np.float64]
-    """With the nearest passing document of the cluster; NaN where there is none."""
+    """With the nearest passing document that it is matched with, else with the nearest at all,
+    through which it is of this cluster; NaN where no other of its cluster passes."""
     size: NDArray[np.int32]
     """Passing documents of the cluster."""
 
@@ -146,39 +148,48 @@ def cluster(found: Graph, members: Members, *, near_duplicate: Fraction) -> Clus
     # near pairs are pairs of such nodes, so a copy inherits its original's neighbours.
     node = np.arange(num)
     node[y[found.is_exact]] = x[found.is_exact]
-    alive = np.zeros(num, dtype=np.bool_)
-    alive[node[passes]] = True
     near = ~found.is_exact & at_least(found.num_common, found.num_union, near_duplicate)
-    edges, half = near & alive[x] & alive[y], near & (alive[x] != alive[y])
-    # What a document vouches for that is left out here: of a giant bucket no more is known.
-    one, other, least = bridges(
-        np.where(alive[x], y, x)[half],
-        np.where(alive[x], x, y)[half],
-        found.num_common[half],
-        found.num_union[half],
-        threshold=near_duplicate,
-    )
-    ends = np.r_[x[edges], one], np.r_[y[edges], other]
+    x, y = x[near], y[near]
     # Documents with the same label are one cluster of duplicates at this threshold.
-    label = labels(*ends, num=num)[node]
+    label = labels(x, y, num=num)[node]
 
     order = np.lexsort((found.ids, members.exact, members.priority))
     survivor, exact_best = (_best(group, order, passes) for group in (label, node))
-    nearest = np.zeros(num)
-    similarity = np.r_[found.num_common[edges] / found.num_union[edges], least]
-    for end in ends:
-        np.maximum.at(nearest, end, similarity)
-    jaccard = np.where(nearest[node] > 0, nearest[node], np.nan)
-    passing = np.bincount(node, weights=passes, minlength=num)[node]
-    jaccard[passing - passes >= 1] = 1.0
+    size = np.bincount(label, weights=passes, minlength=num)[label].astype(np.int32)
+    jaccard = _nearest(x, y, (found.num_common / found.num_union)[near], node, passes)
+    jaccard[size - passes < 1] = np.nan
     return Clusters(
         id=found.ids,
         root=found.ids[found.root],
         survivor=np.append(found.ids, np.uint64(0))[survivor],
         is_exact=passes & (exact_best != np.arange(num)),
         jaccard=jaccard,
-        size=np.bincount(label, weights=passes, minlength=num)[label].astype(np.int32),
+        size=size,
     )
+
+
+def _nearest(
+    x: I64, y: I64, similarity: NDArray[np.float64], node: I64, passes: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the similarity of the nearest passing match of each document, else of the nearest.
+
+    Args:
+        x: [E] one end of each near pair, a node.
+        y: [E] the other.
+        similarity: [E].
+        node: [M] of each document.
+        passes: [M].
+    """
+    num = len(node)
+    num_passing = np.bincount(node, weights=passes, minlength=num)
+    passing, all_of_them = np.zeros(num), np.zeros(num)
+    for one, other in ((x, y), (y, x)):
+        np.maximum.at(all_of_them, one, similarity)
+        alive = num_passing[other] > 0
+        np.maximum.at(passing, one[alive], similarity[alive])
+    nearest = np.where(passing > 0, passing, all_of_them)[node]
+    nearest[num_passing[node] - passes >= 1] = 1.0
+    return nearest
 
 
 def _best(group: I64, order: I64, passes: NDArray[np.bool_]) -> I64:

@@ -13,6 +13,7 @@ ones.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -25,14 +26,14 @@ from corpus import schemas, storage
 from corpus.sets import Receipt
 from pipeline import lsh, minhash, partition, words
 from pipeline.earlier import Found
-from pipeline.earlier_pairs import LEAVES, Key, candidates, home, verify_group, verify_pairs
+from pipeline.earlier_pairs import Key, candidates, home, verify_group, verify_pairs
 from pipeline.flow import Output, Part, Receipts, Step, part_fingerprint
 from pipeline.parts import batches, open_parquet
 from pipeline.recipe import Matches
 
 U64 = NDArray[np.uint64]
 
-VERSION = 1
+VERSION = 2
 _KEY_BYTES = 40
 _BATCH_ROWS = 1024
 
@@ -57,7 +58,7 @@ SHINGLES = pa.schema(
 )
 
 
-def section(found: Sequence[Found], config: Matches) -> dict[str, Any]:
+def section(found: Sequence[Found], config: Matches, *, cover: str) -> dict[str, Any]:
     """Return what the comparison depends on beside this corpus's own measures."""
     return {
         "version": VERSION,
@@ -65,7 +66,7 @@ def section(found: Sequence[Found], config: Matches) -> dict[str, Any]:
         "bands": config.bands,
         "shingle_words": config.shingle_words,
         "least": str(lsh.LEAST),
-        "leaves": str(LEAVES),
+        "cover": cover,
         "max_pairs_bucket": lsh.MAX_PAIRS_BUCKET,
     }
 
@@ -313,7 +314,7 @@ def plan_parts(
                 [receipt.content() for receipt in behind],
                 p,
             ),
-            inputs={**files, "partition": p, "corpora": names},
+            inputs={**files, "partition": p, "corpora": names, "cover": section["cover"]},
         )
         for kind, files, behind, num in (
             ("exact", exact, keys, sizes["exact"]),
@@ -326,7 +327,7 @@ def plan_parts(
 def match_part(part: Part, output: Output) -> None:
     """Write the matches of one partition."""
     kind = "exact" if "keys" in part.inputs else "near"
-    found = sorted(_exact_pairs(part) if kind == "exact" else _near_pairs(part))
+    found = sorted(_exact_pairs(part) if kind == "exact" else _near_pairs(part, output))
     side, a, b, common, union = list(zip(*found, strict=True)) or [()] * 5
     names = [part.inputs["corpora"][number - 1] for number in side]
     columns = [a, b, [f"earlier_{kind}"] * len(found), names, common, union]
@@ -360,7 +361,7 @@ def _exact_pairs(part: Part) -> list[tuple[int, int, int, int, int]]:
     ]
 
 
-def _near_pairs(part: Part) -> list[tuple[int, int, int, int, int]]:
+def _near_pairs(part: Part, output: Output) -> list[tuple[int, int, int, int, int]]:
     """Verify the candidate pairs and groups of one partition."""
     pairs = partition.read(part.inputs["pairs"], part.inputs["partition"], schema=PAIRS)
     table = partition.read(part.inputs["shingles"], part.inputs["partition"], schema=SHINGLES)
@@ -378,7 +379,9 @@ def _near_pairs(part: Part) -> list[tuple[int, int, int, int, int]]:
         else:
             plain.add(((side, a), (0, b)))
     found = set(verify_pairs(sorted(plain), shingles))
+    cover = Fraction(part.inputs["cover"])
+    output.count(num_giant_buckets=len(groups))
     for group in sorted(groups):
         old, new = groups[group]
-        found.update(verify_group(sorted(old), sorted(new), shingles))
+        found.update(verify_group(sorted(old), sorted(new), shingles, cover=cover))
     return [(a[0], a[1], b[1], common, union) for a, b, common, union in found]

@@ -16,9 +16,6 @@ U64 = NDArray[np.uint64]
 Key = tuple[int, int]
 """Side and id of a document."""
 
-LEAVES = Fraction(9, 10)
-"""In a giant bucket a new document that is so similar to an earlier one is not compared on."""
-
 
 def candidates(key: U64, exact: U64, side: NDArray[np.int64], ids: U64) -> U64:
     """Return the pairs of an earlier document and one of this corpus that share a bucket.
@@ -103,24 +100,27 @@ def _sets(keys: Sequence[Key], shingles: Mapping[Key, U64]) -> lsh.Sets:
 
 
 def verify_group(
-    old: Sequence[Key], new: Sequence[Key], shingles: Mapping[Key, U64]
+    old: Sequence[Key], new: Sequence[Key], shingles: Mapping[Key, U64], *, cover: Fraction
 ) -> list[tuple[Key, Key, int, int]]:
-    """Verify a giant bucket: each earlier document with the new ones that have no match yet.
+    """Find for each new document of a giant bucket the most similar one of each earlier corpus.
 
-    A new document leaves as soon as it is nearly an earlier one (LEAVES), so a bucket of copies
-    takes one round; all matches met on the way are returned.
+    A new document leaves as soon as it is as similar as `cover` to an earlier one, so a bucket of
+    copies takes one round: at every threshold up to `cover` it has a match if it has any.
     """
     sets = _sets([*old, *new], shingles)
-    found: list[tuple[Key, Key, int, int]] = []
+    best: dict[tuple[int, Key], tuple[Fraction, Key, int, int]] = {}
     left = np.arange(len(new))
     for number, a in enumerate(old):
         rows = np.full(len(left), number, np.int64)
         _, matched, common, union = lsh.verify_pairs(rows, left + len(old), sets)
         matched = matched - len(old)
         columns = (column.tolist() for column in (matched, common, union))
-        found.extend((a, new[b], shared, whole) for b, shared, whole in zip(*columns, strict=True))
-        gone = common * LEAVES.denominator >= LEAVES.numerator * union
+        for b, shared, whole in zip(*columns, strict=True):
+            before = best.get((a[0], new[b]))
+            if before is None or Fraction(shared, whole) > before[0]:
+                best[a[0], new[b]] = (Fraction(shared, whole), a, shared, whole)
+        gone = common * cover.denominator >= cover.numerator * union
         left = left[~np.isin(left, matched[gone])]
         if not len(left):
             break
-    return found
+    return [(a, b, shared, whole) for (_, b), (_, a, shared, whole) in best.items()]

@@ -33,7 +33,7 @@ from pipeline.terms import Terms
 
 pc: Any = pyarrow.compute  # its functions are made at import, and declared nowhere
 
-VERSION = 2
+VERSION = 3
 U64: TypeAlias = NDArray[np.uint64]
 I64: TypeAlias = NDArray[np.int64]
 _HELD_OUT = 0x48454C44  # keeps this choice apart from other hashes of the same ids

@@ -10,6 +10,7 @@ partition files, so memory is bounded by a partition.
 """
 
 from dataclasses import asdict
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from corpus import identity, sets, storage
 from corpus.sets import Manifest, Receipt
-from pipeline import additions, lsh, measures, minhash, partition, words
+from pipeline import additions, lsh, measures, minhash, partition, similar, words
 from pipeline.flow import (
     Output,
     Part,
@@ -31,7 +32,7 @@ from pipeline.flow import (
 from pipeline.recipe import Matches, Recipe
 from pipeline.verified import EXACT_KEYS, PAIRS, SHINGLES, match_part
 
-VERSION = 4
+VERSION = 5
 _BATCH_ROWS = 1024
 _KEY_BYTES = 24
 
@@ -49,11 +50,11 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
         "shingle_words": config.shingle_words,
         "least": str(lsh.LEAST),
         "max_pairs_bucket": lsh.MAX_PAIRS_BUCKET,
-        "max_pairs_group": lsh.MAX_PAIRS_GROUP,
-        "cover": str(lsh.COVER),
+        "max_pairs_group": similar.MAX_PAIRS_GROUP,
+        "cover": str(similar.cover(Fraction(str(recipe.fates.near_duplicate)))),
         "words": words.WORDS_VERSION,
     }
-    added = additions.read(recipe, measured, documents, data=data)
+    added = additions.read(recipe, measured, documents, data=data, cover=section["cover"])
     libraries = identity.libraries("pyarrow", "xxhash")
     what = identify(
         section={**section, **added.section},
@@ -108,7 +109,7 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
                     additions.plan_parts,
                     added=added,
                     work=work,
-                    core=partial(_plan_parts, **common),
+                    core=partial(_plan_parts, **common, cover=section["cover"]),
                 ),
                 work=partial(additions.match_part, core=match_part),
             ),
@@ -300,6 +301,7 @@ def _plan_parts(
     content: list[object],
     sizes: dict[str, int],
     url: str,
+    cover: str,
 ) -> list[Part]:
     work = storage.join(url, "work")
     keys, candidates, shingles = receipts["keys"], receipts["candidates"], receipts["shingles"]
@@ -325,6 +327,7 @@ def _plan_parts(
                 "pairs": _files(candidates, storage.join(work, "candidates"), ".pairs.arrow"),
                 "shingles": _files(shingles, storage.join(work, "shingles"), ".arrow"),
                 "partition": p,
+                "cover": cover,
             },
         )
         for p in range(sizes["pairs"])

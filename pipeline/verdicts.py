@@ -164,7 +164,7 @@ class Settled:
     root: U64
     """Smallest id of its cluster over all matches."""
     jaccard: F64
-    """With the nearest passing document of its cluster; NaN where there is none."""
+    """As Clusters.jaccard."""
     size: NDArray[np.int32]
     """Passing documents of its cluster."""
 

@@ -1,11 +1,13 @@
 """The last step of `matches`: exact pairs, and near ones verified, partition by partition."""
 
+from fractions import Fraction
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpus import schemas
-from pipeline import lsh, partition
+from pipeline import lsh, partition, similar
 from pipeline.flow import Output, Part
 
 EXACT_KEYS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("id", pa.uint64())])
@@ -15,10 +17,12 @@ SHINGLES = pa.schema([("id", pa.uint64()), ("shingles", pa.list_(pa.uint64()))])
 
 def match_part(part: Part, output: Output) -> None:
     """Write the matches of one partition: exact pairs, or verified near pairs."""
+    num_giant = 0
     if "keys" in part.inputs:
         kind, (a, b, common, union) = "exact", _exact_pairs(part)
     else:
-        kind, (a, b, common, union) = "near", _near_pairs(part)
+        kind = "near"
+        (a, b, common, union), num_giant = _near_pairs(part)
     table = pa.table(
         [
             pa.array(a),
@@ -32,7 +36,7 @@ def match_part(part: Part, output: Output) -> None:
     )
     with output.create(f"{part.name}.parquet") as file:
         pq.write_table(table, file, compression="zstd")
-    output.count(num_exact=0, num_near=0)
+    output.count(num_exact=0, num_near=0, num_giant_buckets=num_giant)
     output.count(**{f"num_{kind}": len(a)})
 
 
@@ -51,8 +55,8 @@ def _exact_pairs(part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     return a[order], b[order], one, one
 
 
-def _near_pairs(part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Verify the candidate pairs and groups of one partition."""
+def _near_pairs(part: Part) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], int]:
+    """Verify the candidate pairs and groups of one partition; see similar.verify."""
     pairs = partition.read(part.inputs["pairs"], part.inputs["partition"], schema=PAIRS)
     table = partition.read(part.inputs["shingles"], part.inputs["partition"], schema=SHINGLES)
     ids, column = table["id"].to_numpy(), table["shingles"].combine_chunks()
@@ -65,5 +69,7 @@ def _near_pairs(part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
         values=column.values.to_numpy(),
     )
     a, b, group = (pairs[name].to_numpy() for name in PAIRS.names)
-    one, other, common, union = lsh.verify(a, b, group, sets)
-    return sets.ids[one], sets.ids[other], common, union
+    (one, other, common, union), num_giant = similar.verify(
+        a, b, group, sets, cover=Fraction(part.inputs["cover"])
+    )
+    return (sets.ids[one], sets.ids[other], common, union), num_giant

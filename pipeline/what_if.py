@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -174,6 +175,7 @@ def answer(recipe: Recipe, ledger: Ledger, changes: Sequence[str]) -> str:
             f"the recipe has no source {', '.join(sorted(gone))} any more, which is among the "
             "measures; run `make fates` first"
         )
+    _check_near(ledger, other)
     found = decisions(ledger, terms.of(recipe), terms.of(other))
     ratios, origin = fertility.bytes_per_token(ledger)
     has_cuts = any(source.boilerplate or source.cut_lines for source in recipe.source)
@@ -190,6 +192,18 @@ def answer(recipe: Recipe, ledger: Ledger, changes: Sequence[str]) -> str:
             f"tokens: estimated {origin}" if ratios else f"tokens: {origin}",
         ]
     )
+
+
+def _check_near(ledger: Ledger, other: Recipe) -> None:
+    """Refuse a threshold up to which the clusters of giant buckets are not known."""
+    matched = ledger.manifest("matches")
+    known = Fraction(matched.identity["section"]["cover"])
+    asked, num = other.fates.near_duplicate, matched.counts.get("num_giant_buckets", 0)
+    if Fraction(str(asked)) > known and num:
+        raise ValueError(
+            f"near_duplicate={asked}: of {num:,} large groups that share a bucket the clusters are "
+            f"known up to {float(known):g}; set near_duplicate in [fates] and run `make matches`"
+        )
 
 
 def _kept_rows(found: Decisions, ratios: dict[str, float]) -> list[list[str]]:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import lsh, words
+from pipeline import lsh, similar, words
 from pipeline.__main__ import main as pipeline
 from pipeline.components import components
 
@@ -160,9 +160,9 @@ def test_a_bucket_of_everything_has_the_clusters_of_all_pairs():
         values=np.concatenate(numbers),
     )
     begin = time.process_time()
-    by_hubs = lsh.verify_group(every, sets, max_pairs=1)
+    by_hubs = similar.verify_group(every, sets, max_pairs=1)
     middle = time.process_time()
-    by_pairs = lsh.verify_group(every, sets, max_pairs=len(every))
+    by_pairs = similar.verify_group(every, sets, max_pairs=len(every))
     end = time.process_time()
     print(
         f"\none bucket of {len(every)} texts: {len(by_hubs[0]):,} pairs by hubs in "
