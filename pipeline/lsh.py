@@ -107,15 +107,14 @@ def home(a: U64, group: U64, *, num: int) -> NDArray[np.int64]:
 
 def verify_pairs(a: I64, b: I64, sets: Sets, *, least: Fraction = LEAST) -> Pairs:
     """Return the pairs of rows with Jaccard similarity >= least; integers decide."""
-    num = num_common(a, b, sets, least=least)
+    num = _common(a, b, sets, least=least)
     near = num >= 0
     a, b, num = a[near], b[near], num[near]
     size = sets.ends - sets.starts
     return a, b, num, size[a] + size[b] - num
 
 
-def num_common(a: I64, b: I64, sets: Sets, *, least: Fraction) -> I64:
-    """Return what pairs of rows share, -1 where their similarity is less than `least`."""
+def _common(a: I64, b: I64, sets: Sets, *, least: Fraction) -> I64:
     return overlap_kernel.common(
         sets.values, sets.starts, sets.ends, a, b, least.numerator, least.denominator
     )

@@ -264,7 +264,7 @@ def write_shingles(
     needs, homes = wanted["id"].to_numpy()[mine], wanted["home"].to_numpy()[mine]
     order = np.lexsort((homes, needs))
     needs, homes = needs[order], homes[order]
-    tables, home_of = [], []
+    tables, rows, homes_of, num_rows = [], [], [], 0
     if len(needs):
         for batch in measures.batches(part.inputs["documents"], ["id", "text"], num_rows=256):
             ids = batch.column("id").to_numpy()
@@ -276,14 +276,15 @@ def write_shingles(
             # A document is needed once for each home of its pairs.
             first = np.searchsorted(needs, ids[found], side="left")
             num = np.searchsorted(needs, ids[found], side="right") - first
-            which = np.repeat(np.arange(len(found)), num)
-            at = np.repeat(first, num) + lsh.counted(num)
-            tables.append(pa.table([needs[at], sets.take(pa.array(which))], schema=SHINGLES))
-            home_of.append(homes[at])
+            tables.append(pa.table([ids[found], sets], schema=SHINGLES))
+            rows.append(num_rows + np.repeat(np.arange(len(found)), num))
+            homes_of.append(homes[np.repeat(first, num) + lsh.counted(num)])
+            num_rows += len(found)
     table = pa.concat_tables(tables) if tables else SHINGLES.empty_table()
-    home_of = np.concatenate(home_of) if home_of else np.empty(0, np.int64)
+    none = np.empty(0, np.int64)
+    row_of, home_of = np.concatenate([none, *rows]), np.concatenate([none, *homes_of])
     with output.create(f"{part.name}.arrow") as file:
-        partition.write(file, table, home_of, num=sizes["pairs"])
+        partition.write_copies(file, table, row_of, home_of, num=sizes["pairs"])
 
 
 def _sorted_lists(shingles: minhash.Shingles) -> pa.ListArray:

@@ -41,13 +41,43 @@ def write(file: BinaryIO, table: pa.Table, partitions: NDArray[np.integer], *, n
     """
     order = np.argsort(partitions, kind="stable")
     ordered = table.take(pa.array(order)).combine_chunks()
-    bounds = np.searchsorted(partitions[order], np.arange(num + 1))
+    bounds = _bounds(partitions[order], num)
     with pa.ipc.new_file(file, table.schema) as writer:
         for p in range(num):
             rows = ordered.slice(int(bounds[p]), int(bounds[p + 1] - bounds[p]))
             batches = rows.to_batches()
             # A slice is written with its own buffers only; no rows still make one batch.
             writer.write_batch(batches[0] if batches else _no_rows(table.schema))
+
+
+def write_copies(
+    file: BinaryIO,
+    table: pa.Table,
+    rows: NDArray[np.integer],
+    partitions: NDArray[np.integer],
+    *,
+    num: int,
+) -> None:
+    """Write rows of a table into several partitions each; copies are made of one at a time.
+
+    Args:
+        file: opened for writing.
+        table: the rows.
+        rows: [N], which row of the table.
+        partitions: [N], in which partition it is written.
+        num: how many partitions there are; empty ones are written too.
+    """
+    order = np.lexsort((rows, partitions))
+    bounds, whole = _bounds(partitions[order], num), table.combine_chunks()
+    with pa.ipc.new_file(file, table.schema) as writer:
+        for p in range(num):
+            copies = whole.take(pa.array(rows[order[bounds[p] : bounds[p + 1]]]))
+            batches = copies.combine_chunks().to_batches()
+            writer.write_batch(batches[0] if batches else _no_rows(table.schema))
+
+
+def _bounds(ordered: NDArray[np.integer], num: int) -> NDArray[np.int64]:
+    return np.searchsorted(ordered, np.arange(num + 1))
 
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:

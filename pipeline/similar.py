@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline import forest_kernel, overlap_kernel
 from pipeline.components import components
-from pipeline.lsh import LEAST, Pairs, Sets, counted, distinct, num_common, verify_pairs
+from pipeline.dense import encode
+from pipeline.lsh import LEAST, Pairs, Sets, distinct, verify_pairs
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -28,7 +29,8 @@ LEAST_COVER = Fraction(9, 10)
 _NUM_PIVOTS = 64
 _LEAST_COVERED = 4
 _MANY_PAIRS = 1 << 19
-_COUNTED_BITS = 20
+_ENCODED = 8
+"""Pairs for each text of a bucket from which encoding them pays."""
 _ROUNDING = 1e-9
 
 
@@ -136,10 +138,9 @@ def spanning(pairs: Pairs) -> Pairs:
     float64, whose division never turns two of them around.
     """
     a, b, common, union = pairs
-    order = np.lexsort((b, a, -(common / union)))
+    order = np.lexsort(((a << 32) | b, -(common / union)))
     a, b = a[order], b[order]
-    nodes, ends = np.unique(np.concatenate([a, b]), return_inverse=True)
-    chosen = forest_kernel.spanning(ends[: len(a)], ends[len(a) :], len(nodes))
+    chosen = forest_kernel.spanning(a, b, int(b.max(initial=-1)) + 1)
     return a[chosen], b[chosen], common[order][chosen], union[order][chosen]
 
 
@@ -194,13 +195,18 @@ def verify_group(
     forest = _Forest()
     if num <= max_pairs:
         one, other = np.triu_indices(num, k=1)
-        forest.add(_compared(members[one], members[other], sets, least, told))
+        new = _new(members[one], members[other], told)
+        one, other = one[new], other[new]
+        if len(one) > _ENCODED * num:
+            forest.add(encode(members, sets).pairs(one, other, least=least))
+        else:
+            forest.add(verify_pairs(members[one], members[other], sets, least=least))
         return forest.pairs()
-    size = (sets.ends - sets.starts)[members]
+    dense = encode(members, sets)
     is_hub, is_covered = np.zeros(num, np.bool_), np.zeros(num, np.bool_)
     pivots: list[NDArray[np.float64]] = []
     everyone = np.arange(num)
-    for hub in _most_typical_first(members, sets).tolist():
+    for hub in dense.most_typical_first().tolist():
         if is_covered[hub]:
             continue
         num_hubs = int(is_hub.sum())
@@ -208,13 +214,10 @@ def verify_group(
             break
         others = everyone[~is_hub & (everyone != hub)]
         every_count = len(pivots) < num_pivots
-        shared = num_common(
-            np.full(len(others), members[hub]),
-            members[others],
-            sets,
-            least=Fraction(0) if every_count else least,
+        shared = dense.num_common(
+            np.full(len(others), hub), others, least=Fraction(0) if every_count else least
         )
-        union = size[hub] + size[others] - shared
+        union = dense.sizes[hub] + dense.sizes[others] - shared
         is_hub[hub] = True
         near = (shared >= 0) & (shared * least.denominator >= least.numerator * union)
         covered = near & (shared * cover.denominator >= cover.numerator * union)
@@ -229,36 +232,16 @@ def verify_group(
     label = _held_together(members, forest.pairs(), cover)
     rest, distances = everyone[~is_hub], np.stack(pivots, axis=1)
     for x, y in _possible(rest, label, distances, least):
-        forest.add(_compared(np.full(len(y), members[x]), members[y], sets, least, told))
+        y = y[_new(np.full(len(y), members[x]), members[y], told)]
+        forest.add(dense.pairs(np.full(len(y), x), y, least=least))
     return forest.pairs()
 
 
-def _compared(
-    a: I64, b: I64, sets: Sets, least: Fraction, told: tuple[Groups, int] | None
-) -> Pairs:
-    if told is not None:
-        groups, number = told
-        new = groups.met_first(a, b, number)
-        a, b = a[new], b[new]
-    return verify_pairs(a, b, sets, least=least)
-
-
-def _most_typical_first(members: I64, sets: Sets) -> I64:
-    """Return the places of members, those that share most with the others first.
-
-    The copy that all others were made from covers them all, where a hub among them, two changes
-    away from each other copy, would cover few, and half of the bucket be hubs.
-    """
-    size = (sets.ends - sets.starts)[members]
-    starts = np.cumsum(size) - size
-    values = sets.values[np.repeat(sets.starts[members], size) + counted(size)]
-    # Shingles are hashes, so their low bits will do: this only orders.
-    which = (values & np.uint64((1 << _COUNTED_BITS) - 1)).astype(np.int64)
-    total = np.add.reduceat(np.append(np.bincount(which)[which], 0), starts)
-    total[size == 0] = 0
-    # As if the others were one text of their mean size: what is in both, of what is in either.
-    share = total / np.maximum(len(members) * size + size.sum() - total, 1)
-    return np.lexsort((np.arange(len(members)), -share))
+def _new(a: I64, b: I64, told: tuple[Groups, int] | None) -> NDArray[np.bool_]:
+    if told is None:
+        return np.ones(len(a), np.bool_)
+    groups, number = told
+    return groups.met_first(a, b, number)
 
 
 def _held_together(members: I64, pairs: Pairs, cover: Fraction) -> I64:

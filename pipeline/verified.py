@@ -1,14 +1,19 @@
 """The last step of `matches`: exact pairs, and near ones verified, partition by partition."""
 
+import tempfile
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 from corpus import schemas
 from pipeline import lsh, partition, similar
 from pipeline.flow import Output, Part
+
+pc: Any = pyarrow.compute  # its functions are made at import, and declared nowhere
 
 EXACT_KEYS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("id", pa.uint64())])
 PAIRS = pa.schema([("a", pa.uint64()), ("b", pa.uint64()), ("group", pa.uint64())])
@@ -55,18 +60,37 @@ def _exact_pairs(part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     return a[order], b[order], one, one
 
 
+def all_shingles(column: pa.ChunkedArray, *, memory_bytes: int = 256 << 20) -> np.ndarray:
+    """Return all shingles of a partition as one array, in memory or, if they are many, in a file.
+
+    A partition is near 32 MB, but all texts of a bucket are in one: with a family of a million
+    look-alikes that is gigabytes, which the system may then write out when it needs the memory.
+    """
+    size = sum(len(chunk.flatten()) for chunk in column.chunks)
+    if size * 8 <= memory_bytes:
+        values = np.empty(size, np.uint64)
+    else:
+        with tempfile.TemporaryFile() as file:
+            values = np.memmap(file, np.uint64, "w+", shape=(size,)).view(np.ndarray)
+    at = 0
+    for chunk in column.chunks:
+        flat = chunk.flatten()
+        values[at : at + len(flat)] = flat.to_numpy()
+        at += len(flat)
+    return values
+
+
 def _near_pairs(part: Part) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], int]:
     """Verify the candidate pairs and groups of one partition; see similar.verify."""
     pairs = partition.read(part.inputs["pairs"], part.inputs["partition"], schema=PAIRS)
     table = partition.read(part.inputs["shingles"], part.inputs["partition"], schema=SHINGLES)
-    ids, column = table["id"].to_numpy(), table["shingles"].combine_chunks()
-    by_id = np.argsort(ids)
-    bounds = column.offsets.to_numpy().astype(np.int64)
+    ids, lengths = table["id"].to_numpy(), pc.list_value_length(table["shingles"]).to_numpy()
+    by_id, ends = np.argsort(ids), np.cumsum(lengths, dtype=np.int64)
     sets = lsh.Sets(
         ids=ids[by_id],
-        starts=bounds[:-1][by_id],
-        ends=bounds[1:][by_id],
-        values=column.values.to_numpy(),
+        starts=(ends - lengths)[by_id],
+        ends=ends[by_id],
+        values=all_shingles(table["shingles"]),
     )
     a, b, group = (pairs[name].to_numpy() for name in PAIRS.names)
     (one, other, common, union), num_giant = similar.verify(

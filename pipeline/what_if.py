@@ -197,9 +197,11 @@ def answer(recipe: Recipe, ledger: Ledger, changes: Sequence[str]) -> str:
 def _check_near(ledger: Ledger, other: Recipe) -> None:
     """Refuse a threshold up to which the clusters of giant buckets are not known."""
     matched = ledger.manifest("matches")
-    known = Fraction(matched.identity["section"]["cover"])
     asked, num = other.fates.near_duplicate, matched.counts.get("num_giant_buckets", 0)
-    if Fraction(str(asked)) > known and num:
+    if not num:
+        return
+    known = Fraction(matched.identity["section"]["cover"])
+    if Fraction(str(asked)) > known:
         raise ValueError(
             f"near_duplicate={asked}: of {num:,} large groups that share a bucket the clusters are "
             f"known up to {float(known):g}; set near_duplicate in [fates] and run `make matches`"

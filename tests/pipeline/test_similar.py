@@ -1,13 +1,15 @@
 """Verified pairs are exact; what is stored of a large bucket has the clusters of all its pairs."""
 
+import io
 from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import lsh, similar
+from pipeline import dense, dense_kernel, lsh, partition, similar, verified
 from pipeline.components import components
 
 
@@ -188,3 +190,61 @@ def test_a_giant_bucket_of_changed_copies_has_few_hubs_whatever_comes_first():
     found = as_rows(sets, similar.verify_group(np.arange(900), sets))
     assert set(labels_at(similar.LEAST_COVER, texts, found).values()) == {0}
     assert len(found) == 899
+
+
+@given(
+    st.lists(st.sets(st.integers(0, 60), min_size=1, max_size=40), min_size=2, max_size=14),
+    st.integers(0, 10),
+)
+def test_encoded_texts_share_what_they_do(texts, tenths):
+    sets = sets_of(dict(enumerate(texts)))
+    everyone = np.arange(len(texts))
+    one, other = (
+        np.array(column) for column in zip(*combinations(range(len(texts)), 2), strict=True)
+    )
+    least = Fraction(tenths, 10)
+    found = dense.encode(everyone, sets).num_common(one, other, least=least).tolist()
+    for a, b, num in zip(one.tolist(), other.tolist(), found, strict=True):
+        shared, union = len(texts[a] & texts[b]), len(texts[a] | texts[b])
+        assert num == (shared if Fraction(shared, union) >= least else -1)
+
+
+def test_encoded_texts_share_what_they_do_however_many_elements_they_have():
+    # More frequent elements than there are bits, elements of one slot, and a zero.
+    rng = np.random.default_rng(5)
+    pool = rng.integers(0, 2**44, 3000).astype(np.uint64) << np.uint64(dense_kernel.SLOT_BITS - 2)
+    texts = {n: {0, *rng.choice(pool, 2000, replace=False).tolist()} for n in range(40)}
+    sets = sets_of(texts)
+    one, other = np.triu_indices(40, k=1)
+    found = dense.encode(np.arange(40), sets).num_common(one, other, least=Fraction(0))
+    by_hand = [len(texts[a] & texts[b]) for a, b in zip(one.tolist(), other.tolist(), strict=True)]
+    assert found.tolist() == by_hand
+
+
+def test_many_shingles_are_read_through_a_file_and_are_the_same():
+    lists = [[5, 7], [], [2**64 - 1], list(range(1000))]
+    column = pa.chunked_array(
+        [pa.array(part, pa.list_(pa.uint64())) for part in (lists, lists[1:])]
+    )
+    column = pa.chunked_array([column.chunk(0).slice(1), column.chunk(1)])
+    expected = [value for part in column.to_pylist() for value in part]
+    assert verified.all_shingles(column).tolist() == expected
+    assert verified.all_shingles(column, memory_bytes=0).tolist() == expected
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), unique=True, max_size=20),
+    st.integers(1, 4),
+)
+def test_rows_are_copied_into_each_partition_that_needs_them(needs, num):
+    table = pa.table({"id": pa.array(range(5), pa.uint64())})
+    rows, where = np.array(needs, np.int64).reshape(-1, 2).T
+    file = io.BytesIO()
+    partition.write_copies(file, table, rows, where % num, num=num)
+    reader = pa.ipc.open_file(pa.BufferReader(file.getvalue()))
+    assert reader.num_record_batches == num
+    for p in range(num):
+        mine = sorted(
+            row for row, home in zip(rows.tolist(), where.tolist(), strict=True) if home % num == p
+        )
+        assert reader.get_batch(p).column("id").to_pylist() == mine

@@ -107,6 +107,20 @@ def test_what_if_equals_a_run_with_the_changed_recipe(world, changes):
         }
 
 
+def test_a_threshold_above_what_is_known_of_giant_buckets_is_refused(world):
+    own, ledger, _ = world
+    matched = ledger.manifest("matches")
+    giant = dataclasses.replace(
+        matched,
+        counts={**matched.counts, "num_giant_buckets": 2},
+        identity={**matched.identity, "section": {"cover": "9/10"}},
+    )
+    other = dataclasses.replace(ledger, manifests={**ledger.manifests, "matches": giant})
+    with pytest.raises(ValueError, match=r"of 2 large groups .* up to 0\.9; .*make matches"):
+        what_if.answer(own, other, ["near_duplicate=0.95"])
+    assert "what-if" in what_if.answer(own, other, ["near_duplicate=0.9"])
+
+
 def test_the_tables_add_up_and_nothing_is_written(world):
     own, ledger, folder = world
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
