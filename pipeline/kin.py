@@ -10,12 +10,14 @@ from corpus import schemas
 from corpus.identity import show_id
 from corpus.shards import ShardSet
 from corpus.text_table import aligned
-from pipeline import fates, parts
+from pipeline import evaluation, fates, parts
 from pipeline.find import Place, by_id
 from pipeline.ledger import Ledger
+from pipeline.recipe import Recipe
 
 NUM_SHOWN = 10
 """Entries of a list that are shown."""
+_SAMPLE_CHARS = 600
 
 
 def show_number(value: float | None) -> str:
@@ -59,6 +61,25 @@ def matches(ledger: Ledger, place: Place) -> str:
         )
     more = f"\n... and {len(pairs_of) - NUM_SHOWN:,} more" if len(pairs_of) > NUM_SHOWN else ""
     return f"matches: {len(pairs_of):,}\n{aligned(rows)}{more}"
+
+
+def example(recipe: Recipe, fate: dict[str, Any]) -> str:
+    """Return the evaluation example that a document holds, out of the task's own file."""
+    name, identifier = fate["corpus"], fate["survivor"]
+    tasks = [task for task in recipe.evaluation if task.name == name]
+    try:
+        files = evaluation.files(tasks)
+    except ValueError as error:
+        return f"example {show_id(identifier)} of {name}: its file cannot be read: {error}"
+    for file in files:
+        for one in evaluation.examples(file):
+            if one.id == identifier:
+                text = " / ".join(one.texts)
+                more = " ..." if len(text) > _SAMPLE_CHARS else ""
+                return (
+                    f"example of {name}, from {file['split']['url']}\n{text[:_SAMPLE_CHARS]}{more}"
+                )
+    return f"example {show_id(identifier)} of {name}: no longer in the files that the recipe names"
 
 
 def cuts(ledger: Ledger, place: Place) -> Iterator[str]:

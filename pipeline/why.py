@@ -82,6 +82,8 @@ def life(recipe: Recipe, ledger: Ledger, place: Place, *, samples: bool) -> Iter
         yield f"text\n{row['text'][:_SAMPLE_CHARS]}{more}"
     fate = _row(ledger, "fates", place) if ledger.is_current("fates") else None
     yield _fate(fate, ledger) if fate else _not_yet(ledger, "fates")
+    if fate and fate["stage"] == "contamination":
+        yield kin.example(recipe, fate)
     if fate and ledger.fates_id(recipe) != ledger.manifest("fates").id:
         yield (
             "note: the recipe has changed since these fates were made; the thresholds below are "

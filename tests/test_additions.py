@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from corpus import identity, keep, sets
 from pipeline import recipe, stages
+from pipeline.__main__ import main as pipeline
 from pipeline.cuts import cut
 from pipeline.matches_report import matches_text
 from pipeline.runner import Runner
@@ -139,6 +140,16 @@ def test_an_example_is_traced_to_its_document_and_the_task_has_a_certificate(wor
             "num_documents": 1,
         }
     }
+
+
+def test_why_shows_the_example_that_a_document_holds(world, capsys):
+    folder, files, extra, _ = world
+    make(folder, "new", files, extra, upto="fates")
+    command = ["why", identity.show_id(ids("leak")[0]), "--recipe", str(folder / "new.toml")]
+    assert pipeline([*command, "--data", str(folder / "data")]) == 0
+    text = capsys.readouterr().out
+    assert "dropped by contamination" in text
+    assert f"example of sayings, from {folder / 'sayings.txt'}\n{LEAK}" in text
 
 
 def test_the_report_says_what_was_found(world):
