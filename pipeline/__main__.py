@@ -81,7 +81,8 @@ def _add_forget_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--purge",
         action="store_true",
-        help="remove the earlier shard sets that hold a forgotten document and that nothing uses",
+        help="remove the shard sets that nothing uses and that hold a forgotten document, or are "
+        "unfinished and might",
     )
 
 

@@ -126,20 +126,26 @@ def answer(
         data: the DATA folder or URL.
         reason: goes into the list and, with its count, into the set's manifest.
         is_dry: only say what would be done.
-        is_purge: remove the shard sets that hold a forgotten document and that nothing uses.
+        is_purge: remove the shard sets that nothing uses and that hold a forgotten document, or are
+            unfinished and might.
         show: prints.
 
     Raises:
-        ValueError: see `find`; or a run holds the folder.
+        ValueError: see `find`; the reason has several lines; or a run holds the folder.
     """
+    if len(reason.splitlines()) > 1:
+        raise ValueError("--reason has several lines; say it in one")
     if is_dry:
         ledger = open_ledger(name, data=data)
         wanted = find(ledger, ids, reason=reason)
         shards = ShardSet(sets.folder(data, "shards", wanted.source.id), wanted.source)
         show(f"would forget {wanted.num_new:,} documents of corpus {name!r}; nothing is written")
-        show(aligned(list(_effect(shards, wanted.listed))))
+        rows = list(_effect(shards, wanted.listed))
+        show(aligned(rows) if len(rows) > 1 else "no shard holds one of them")
         return
     with locked(data, command="pipeline forget"):
+        for folder in ("corpora", "forgotten"):
+            sets.sweep(data, below=folder)
         ledger = open_ledger(name, data=data)
         wanted = find(ledger, ids, reason=reason)
         manifest = forget_set.make(wanted.source, wanted.listed, data=data)
@@ -147,7 +153,8 @@ def answer(
             forgotten.write(data, name, wanted.listed)
         sets.point_corpus(data, name, "shards", manifest.id)
         url, old = sets.folder(data, "shards", manifest.id), ledger.url("shards")
-        show(f"forgot {wanted.num_new:,} documents of corpus {name!r}: {url}")
+        num = f"{wanted.num_new:,}" if wanted.num_new else "no further"
+        show(f"forgot {num} documents of corpus {name!r}: {url}")
         if url != old:
             show(f"made from {old}; all other files are the same\n\n{_rewritten(manifest)}")
         _show_kin(ledger, wanted.listed, show)
@@ -224,7 +231,7 @@ def holders(ledger: Ledger, listed: Listed) -> Iterator[str]:
     for set_id in storage.names(storage.join(data, "shards")):
         url = sets.folder(data, "shards", set_id)
         if not sets.has_manifest(url):
-            yield f"{url}: unfinished, not looked at; `python -m corpus gc --delete` removes it"
+            yield f"{url}: unfinished, not looked at; --purge removes it"
     for set_id in storage.names(storage.join(data, "documents")):
         url = sets.folder(data, "documents", set_id)
         if sets.has_manifest(url):
@@ -244,8 +251,8 @@ def _documents_holders(manifest: Manifest, gone: forget_set.U64, *, data: str) -
     if num:
         yield (
             f"{sets.folder(data, 'documents', manifest.id)}: {num:,} documents, from "
-            f"{', '.join(sorted(raw))}; take them out there and run `make shards` to be rid of "
-            "them in every set"
+            f"{', '.join(sorted(raw))}; to be rid of them there too, take them out of the raw "
+            "text, run `make shards`, then `python -m corpus gc --delete`"
         )
 
 
@@ -268,8 +275,12 @@ def _users(data: str, set_id: str) -> list[str]:
 
 
 def _purge(data: str, listed: Listed) -> Iterator[str]:
-    for set_id, num in list(_shard_holders(data, listed)):
-        if not _users(data, set_id):
-            url = sets.folder(data, "shards", set_id)
+    """Remove the shard sets that hold listed documents, or might; name them."""
+    held = dict(_shard_holders(data, listed))
+    for set_id in storage.names(storage.join(data, "shards")):
+        url = sets.folder(data, "shards", set_id)
+        is_finished = sets.has_manifest(url)
+        if (set_id in held or not is_finished) and not _users(data, set_id):
             keep.remove(url)
-            yield f"removed {url}, which held {num:,} of them"
+            what = f"which held {held[set_id]:,} of them" if is_finished else "which was unfinished"
+            yield f"removed {url}, {what}"

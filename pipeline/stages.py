@@ -83,7 +83,7 @@ def run(
     done: dict[str, Manifest] = {}
     made: list[Made] = []
     with locked(data, command=f"pipeline {upto}"):
-        for folder in (".", "corpora"):
+        for folder in (".", "corpora", "forgotten"):
             sets.sweep(data, below=folder)
         plan.remember(known, data=data)
         for command, folder in FOLDERS.items():
