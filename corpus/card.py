@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from corpus.recipe import to_toml
 from corpus.sets import Manifest, Receipt
 
 # As the hub lists them (Dataset Card specification): rows of the whole set.
@@ -70,6 +71,7 @@ def dataset_card(manifest: Manifest) -> bytes:
         *_markdown(_fate_table(facts["fates"])),
         "",
         *_forgotten(manifest),
+        *_recipe(section),
         "## Identity",
         "",
         f"- set: `{manifest.id}`, version {manifest.identity['version']}",
@@ -186,6 +188,19 @@ def _fate_table(fates: Mapping[str, int]) -> list[list[str]]:
         if unit == "num_documents":
             rows.append([source, what, f"{number:,}", f"{fates[f'num_bytes {source} {what}']:,}"])
     return rows
+
+
+def _recipe(section: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the recipe; a set of an earlier version has none."""
+    if "recipe" in section:
+        yield "## Recipe"
+        yield ""
+        yield "Without what it says of places, and without defaults."
+        yield ""
+        yield "```toml"
+        yield to_toml(section["recipe"]).strip()
+        yield "```"
+        yield ""
 
 
 def _forgotten(manifest: Manifest) -> Iterator[str]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from corpus import card, identity, keyed, sets, storage
 from corpus.sets import Manifest, Receipt
 from corpus.shards import SPECIAL_TOKENS, TOKENIZER_FOLDER
-from pipeline import partition, rows, shard_files, tokenizer, tokens
+from pipeline import partition, recipe_record, rows, shard_files, tokenizer, tokens
 from pipeline.flow import (
     Output,
     Part,
@@ -53,6 +53,7 @@ def stage(
             source.name: {"licence": source.licence, "language": source.language}
             for source in recipe.source
         },
+        "recipe": recipe_record.record(recipe),
     }
     libraries = identity.libraries("tokenizers", "pyarrow")
     what = identify(
