@@ -16,7 +16,10 @@ PLACES = frozenset({"paths", "path", "data", "language_model", "quality_model"})
 
 def record(recipe: Recipe) -> dict[str, Any]:
     """Return the recipe as its TOML table would be read, but for PLACES and defaults."""
-    return _record(recipe)
+    found = _record(recipe)
+    if "row_lengths" in found.get("shards", {}):
+        found["shards"]["row_lengths"].sort()  # their order means nothing
+    return found
 
 
 def _record(section: Any) -> dict[str, Any]:
