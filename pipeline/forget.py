@@ -22,7 +22,7 @@ from corpus.lock import locked
 from corpus.sets import Manifest
 from corpus.shards import ShardSet
 from corpus.text_table import aligned
-from pipeline import flow, forget_set, forgotten, parts, plan
+from pipeline import fates, flow, forget_set, forgotten, parts, plan
 from pipeline.find import by_id
 from pipeline.forgotten import Listed
 from pipeline.ledger import Ledger, open_ledger
@@ -201,6 +201,8 @@ def _show_kin(ledger: Ledger, listed: Listed, show: Callable[[str], None]) -> No
     """Say which of the documents had a copy kept in their place: its text is nearly theirs."""
     if "fates" not in ledger.manifests:
         return
+    if ledger.manifest("fates").identity["version"] != fates.VERSION:
+        return  # its columns are others
     gone = forgotten.array(listed)
     lines = []
     for entry in ledger.inputs("fates"):

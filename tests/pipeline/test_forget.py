@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -31,7 +32,7 @@ def data(unbroken, tmp_path) -> Path:
 def run(unbroken, tmp_path, capsys) -> Callable[..., str]:
     """A function that forgets documents and returns what is printed."""
 
-    def forget(data: Path, ids: list, *options: str, status: int = 0) -> str:
+    def forget(data: Path | str, ids: list, *options: str, status: int = 0) -> str:
         file = tmp_path / "ids.txt"
         file.write_text("".join(f"{i if isinstance(i, str) else show_id(i)}\n" for i in ids))
         command = ["forget", "--recipe", str(unbroken.recipe), "--data", str(data)]
@@ -281,6 +282,24 @@ def test_readers_refuse_a_half_rewritten_set_whatever_its_sizes(data, run, endin
         new.rows("wiki", "train", 64)
     with pytest.raises(ValueError, match="files of another set, or half of them"):
         open_rows(new, "wiki", 64, fetch=local_files(new, folder)).take(np.array([0]))
+
+
+def test_on_an_object_store_the_bytes_are_the_same(unbroken, data, run):
+    gone = documents(opened(data))[0]["id"]
+    run(data, [gone], "--purge")
+    store, place = fsspec.filesystem("memory"), "memory://forget/data"
+    store.put(str(unbroken.data), "/forget/data", recursive=True)
+    store.rm("/forget/data/.lock")  # on a local disk it means nothing by itself
+    run(place, [gone], "--purge")
+    there = ShardSet.open(place)
+    found = {
+        path.split(there.id + "/")[1]: store.cat_file(path)
+        for path in store.find(f"/forget/data/shards/{there.id}")
+    }
+    assert found == tree(Path(opened(data).url))
+    assert [path.rsplit("/", 1)[1] for path in store.ls("/forget/data/shards", detail=False)] == [
+        there.id
+    ]
 
 
 def test_a_damaged_shard_is_not_rewritten(data, run):
