@@ -126,7 +126,10 @@ def _verify(options: argparse.Namespace) -> int:
     damage = list(check.damage(options.set))
     for line in damage:
         print(line)
-    if not damage:
+    if damage:
+        cure = f"`python -m corpus repair {options.set} --from URL` replaces files from a copy"
+        print(cure, file=sys.stderr)
+    else:
         manifest = sets.read_manifest(options.set)
         num_files = len(manifest.files) + sum(len(part.files) for part in manifest.parts)
         print(f"{options.set}: whole, {num_files} files of {len(manifest.parts)} parts")

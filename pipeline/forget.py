@@ -84,7 +84,8 @@ def find(ledger: Ledger, ids: Sequence[int], *, reason: str) -> Wanted:
     current = ledger.manifest("shards")
     before = forgotten.read(ledger.data, ledger.name)
     new = [identifier for identifier in ids if identifier not in before]
-    known = set(by_id(ledger, new))
+    # Whoever keeps the shards only can still forget what is in them.
+    known = set(by_id(ledger, new)) if "documents" in ledger.manifests else set[int]()
     if missing := [identifier for identifier in new if identifier not in known]:
         shards = ShardSet(ledger.url("shards"), current)
         found = forget_set.affected(shards, dict.fromkeys(missing, ""))
@@ -270,7 +271,11 @@ def _shard_holders(data: str, listed: Listed) -> Iterator[tuple[str, int]]:
 
 def _users(data: str, set_id: str) -> list[str]:
     corpora = sets.list_corpora(data).items()
-    users = [f"corpus {name!r}" for name, sets_of in corpora if sets_of.get("shards") == set_id]
+    users = [
+        f"corpus {name!r} (forget them there too)"
+        for name, sets_of in corpora
+        if sets_of.get("shards") == set_id
+    ]
     if lock.is_used(sets.folder(data, "shards", set_id)):
         users.append("a running process")
     return users

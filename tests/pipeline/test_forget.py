@@ -13,13 +13,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from corpus import check, origins, sets
+from corpus import check, lock, origins, sets
 from corpus.identity import show_id
 from corpus.shards import ShardSet
 from pipeline.__main__ import main
 from train.rows import local_files, open_rows
 
-SHARDS = ["wiki-held_out-32-00000", "wiki-held_out-64-00000"]
 TRAIN = ["wiki-train-32-00000", "wiki-train-64-00000"]
 
 
@@ -249,6 +248,39 @@ def test_where_the_text_still_stands_is_said_and_what_was_kept_in_its_place(data
     said = run(data, [copy["survivor"]], "--purge")
     assert [path.name for path in (data / "shards").iterdir()] == [opened(data).id]
     assert f"removed {old}, which held 1 of them" in said
+
+
+def test_a_set_that_is_read_or_that_another_corpus_uses_is_not_removed(data, run):
+    old = opened(data)
+    gone = documents(old)[0]["id"]
+    with lock.using(old.url):
+        said = run(data, [gone], "--purge")
+        assert f"{old.url}: 1 documents; used by a running process" in said
+    sets.point_corpus(str(data), "other", "shards", old.id)
+    assert f"{old.url}: 1 documents; used by corpus 'other'" in run(data, [gone], "--purge")
+    (data / "corpora" / "other.json").unlink()
+    run(data, [gone], "--purge")
+    assert not Path(old.url).exists()
+
+
+def test_the_shards_alone_suffice(unbroken, tmp_path, run):
+    others = ["documents", "measures", "matches", "fates", "tokenizers"]
+    data = unbroken.copy(tmp_path / "data", without=others)
+    gone = documents(opened(data))[0]["id"]
+    assert run(data, [gone]).startswith("forgot 1 documents")
+    assert gone not in [document["id"] for document in documents(opened(data))]
+    assert "not in corpus" in run(data, ["wiki:no such key"], status=2)
+
+
+def test_verify_knows_the_shards_that_were_rewritten(data, run):
+    run(data, [documents(opened(data))[0]["id"]])
+    folder = Path(opened(data).url)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    file = manifest["facts"]["forgotten"]["shards"][TRAIN[0]]["files"][f"{TRAIN[0]}.arrow"]
+    file["new"] = file["old"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (line,) = check.damage(str(folder))
+    assert line.endswith(f"{TRAIN[0]} is not the shard that documents were taken out of")
 
 
 def test_a_subset_may_be_forgotten_whole(data, run):
