@@ -3,8 +3,8 @@
     DATA/forgotten/<corpus>.json    {"documents": {id: reason}, "format_version": 1}
 
 It is the one place where their ids stand; sets say only how many there are, for which reasons, and
-a digest. `make shards` heeds it (pipeline.forget), so what was forgotten does not come back; whoever
-takes an entry out of it by hand lets that document in again.
+a digest. `make shards` heeds it (pipeline.forget), so what was forgotten does not come back; taking
+an entry out by hand lets that document in again.
 """
 
 import json
