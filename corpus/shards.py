@@ -29,8 +29,28 @@ class Shard:
     num_tokens: int
     """Without padding."""
     num_documents: int
+    num_pieces: int | None
+    """None: the manifest does not say."""
     sha256: str
     num_bytes: int
+
+    def check(self, where: str, *, num_rows: int, num_pieces: int, num_documents: int) -> None:
+        """Check that files are those of this very set; costs nothing once they are open.
+
+        A file of the set that documents were forgotten from later has the same name and perhaps
+        the same size, but more pieces and documents.
+
+        Raises:
+            ValueError: they are others.
+        """
+        wanted = (self.num_rows, self.num_pieces or num_pieces, self.num_documents)
+        if (num_rows, num_pieces, num_documents) != wanted:
+            raise ValueError(
+                f"{where}: holds {num_rows:,} rows, {num_pieces:,} pieces and {num_documents:,} "
+                f"documents, the manifest says {', '.join(f'{number:,}' for number in wanted)}: "
+                "files of another set, or half of them; `python -m corpus verify` names all, "
+                "`python -m corpus repair` fetches them from a copy"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -235,11 +255,22 @@ class ShardSet:
         for shard in self.select(source=source, subset=subset, row_length=row_length):
             url = storage.join(self.url, f"{shard.name}.arrow")
             self._check(url, shard, verify_digests=verify_digests)
-            tables.append((_open_table(url), self._document_ids(shard)))
+            table, ids = _open_table(url), self._document_ids(shard)
+            chunks = table["pieces"].chunks
+            shard.check(
+                url,
+                num_rows=table.num_rows,
+                num_pieces=sum(len(cast("pa.ListArray", chunk).flatten()) for chunk in chunks),
+                num_documents=len(ids),
+            )
+            tables.append((table, ids))
         return Rows(tables, row_length=row_length)
 
     def _check(self, url: str, shard: Shard, *, verify_digests: bool) -> None:
-        cure = "remove the set's folder and run `make shards` again"
+        cure = (
+            "`python -m corpus repair` fetches it from a copy; or remove the set's folder and run "
+        )
+        cure += "`make shards` again"
         try:
             if storage.size(url) != shard.num_bytes:
                 raise ValueError(f"{url}: truncated or replaced (its size is wrong); {cure}")
@@ -319,6 +350,9 @@ def _shard(part: sets.Receipt) -> Shard:
         num_rows=int(facts["num_rows"]),
         num_tokens=int(facts["num_tokens"]),
         num_documents=int(facts["num_documents"]),
+        num_pieces=part.counts.get(
+            f"num_pieces {facts['source']} {facts['subset']} {facts['row_length']}"
+        ),
         sha256=file.sha256,
         num_bytes=file.num_bytes,
     )

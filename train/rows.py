@@ -158,10 +158,16 @@ def _open(rows: Path, documents: Path, shard: Shard) -> _Opened:
         found.ends.append(_numbers(values.field("end")))
         found.places.append(_numbers(values.field("document")))
         before += batch.num_rows
-    if before != shard.num_rows or any(part.shape[1] != shard.row_length for part in found.ids):
+    shard.check(
+        str(rows),
+        num_rows=before,
+        num_pieces=sum(len(part) for part in found.ends),
+        num_documents=len(ids),
+    )
+    if any(part.shape[1] != shard.row_length for part in found.ids):
         raise ValueError(
-            f"{rows}: holds {before} rows, the manifest says {shard.num_rows} of "
-            f"{shard.row_length} tokens; {cure}"
+            f"{rows}: rows of another length than the manifest says, {shard.row_length} tokens; "
+            f"{cure}"
         )
     return found
 
