@@ -7,7 +7,6 @@ little; torch has one thread. mosaicml-streaming and litdata need another transf
 name the Python of an environment that has them as GRISTMILL_PEER_STREAM.
 """
 
-import io
 import json
 import os
 import statistics
@@ -22,7 +21,7 @@ import pyarrow as pa
 import pytest
 
 from corpus import keyed, schemas, sets
-from corpus.shards import ShardSet
+from corpus.shards import SHARD_FORMAT, ShardSet, table_bytes
 from train import recipe, session
 from train.interop import tensors
 from train.prefetch import Ring, prefetch
@@ -84,6 +83,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         facts={
             "tokenizer_digest": sets.digest_file(str(file)).sha256,
             "vocabulary": VOCABULARY,
+            "shard_format": SHARD_FORMAT,
+            "special_ids": list(range(5)),
             "special_tokens": {token: number for number, token in enumerate(SPECIAL)},
         },
     )
@@ -94,23 +95,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _part(target: Path, number: int, rows: np.ndarray, schema: pa.Schema) -> sets.Receipt:
     name, size = f"made-train-{number}", ROWS // SHARDS
     mine = rows[number * size : (number + 1) * size]
-    ends = np.tile(np.array([LENGTH // 2, LENGTH], np.uint32), size)
+    ends = np.tile(np.array([LENGTH // 2, LENGTH], np.uint16), size)
     pieces = pa.StructArray.from_arrays(
-        [pa.array(ends), pa.array(np.arange(2 * size, dtype=np.uint32))], ["end", "document"]
+        [pa.array(ends), pa.array(np.arange(2 * size, dtype=np.uint16))], ["end", "document"]
     )
     offsets = pa.array(np.arange(0, 2 * size + 1, 2, dtype=np.int32))
     ids = pa.FixedSizeListArray.from_arrays(pa.array(mine.reshape(-1)), LENGTH)
     columns = [ids.cast(schema.field(0).type), pa.ListArray.from_arrays(offsets, pieces)]
     _write(target / f"{name}.arrow", pa.table(columns, schema=schema))
     numbers = np.arange(2 * size, dtype=np.uint64) + np.uint64(2 * size * number)
-    known = {"id": numbers, "key": numbers.astype(str), "title": numbers.astype(str)}
+    known = {"id": numbers, **dict.fromkeys(("key", "title", "url"), numbers.astype(str))}
     known["num_tokens"] = np.full(2 * size, LENGTH // 2)
     documents = pa.table(known, schema=schemas.SHARD_DOCUMENTS)
-    _write(target / f"{name}.documents.arrow", documents)
-    counts = io.BytesIO()
-    np.save(counts, np.bincount(mine.reshape(-1), minlength=VOCABULARY))
-    (target / f"{name}.unigram.npy").write_bytes(counts.getvalue())
-    files = [f"{name}.{kind}" for kind in ("arrow", "documents.arrow", "unigram.npy")]
+    counts = np.bincount(mine.reshape(-1), minlength=VOCABULARY)
+    unigram = pa.table([counts], schema=schemas.UNIGRAM)
+    for what, table in (("documents", documents), ("unigram", unigram)):
+        (target / f"{name}.{what}.arrow").write_bytes(table_bytes(table))
+    files = [f"{name}.{kind}" for kind in ("arrow", "documents.arrow", "unigram.arrow")]
     facts = {"source": "made", "subset": "train", "row_length": LENGTH, "num_rows": size}
     return sets.Receipt(
         name=name,
@@ -122,7 +123,7 @@ def _part(target: Path, number: int, rows: np.ndarray, schema: pa.Schema) -> set
 
 def _write(path: Path, table: pa.Table) -> None:
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=1024)
+        writer.write_table(table)
 
 
 def bind(folder: Path, **mask: object) -> session.Session:
