@@ -8,7 +8,7 @@ Shapes: B rows, L tokens of a row, N pieces.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -203,12 +203,15 @@ class Stream:
                 known = ordinals[at] + np.uint64(reading.before.get(name, 0))
                 which = self.locate(name, known, rows).astype(np.int64)
                 parts.append(rows.take(which, into=input_ids, at=at))
-        piece_rows = np.concatenate([part.piece_rows for part in parts])
-        ends = np.concatenate([part.piece_ends for part in parts])
-        documents = np.concatenate([part.piece_documents for part in parts])
-        if len(parts) > 1:
+        if len(parts) == 1:
+            piece_rows, ends = parts[0].piece_rows, parts[0].piece_ends
+            documents = parts[0].piece_documents
+        else:
+            piece_rows = np.concatenate([part.piece_rows for part in parts])
             turn = np.argsort(piece_rows, kind="stable")
-            piece_rows, ends, documents = piece_rows[turn], ends[turn], documents[turn]
+            piece_rows = piece_rows[turn]
+            ends = np.concatenate([part.piece_ends for part in parts])[turn]
+            documents = np.concatenate([part.piece_documents for part in parts])[turn]
         return Text(
             indices=indices,
             input_ids=input_ids,
@@ -246,8 +249,15 @@ class Stream:
             vocabulary=self.vocabulary,
             out=allocate(shape, np.int64),
         )
-        known = {field.name: getattr(text, field.name) for field in fields(Text)}
-        return Batch(**known, shown_ids=shown, targets=targets)
+        return Batch(
+            indices=text.indices,
+            input_ids=text.input_ids,
+            piece_ends=text.piece_ends,
+            piece_rows=text.piece_rows,
+            piece_documents=text.piece_documents,
+            shown_ids=shown,
+            targets=targets,
+        )
 
     def step(
         self,

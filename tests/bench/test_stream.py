@@ -303,6 +303,7 @@ def test_tokens_per_second_beside_other_loaders(folder, peer):
 _BEGIN = """
 import sys, time
 import torch, numba
+from corpus import row_kernel
 from corpus.shards import ShardSet
 from train import kernels, recipe, session
 import json
@@ -317,6 +318,8 @@ ids, indices = np.ones((1, 8), np.int64), np.zeros(1, np.uint64)
 made = {"seed": 1, "config": mask.MaskConfig(), "vocabulary": known}
 out = mask.choose_targets(ids, indices, rate=0.3, out=np.empty((1, 8), bool), **made)
 mask.hide(ids, out, indices, out=np.empty((1, 8), np.int64), **made)
+none, nowhere = np.zeros(0, np.int64), np.zeros((1, row_kernel.NUM_COLUMNS), np.uint64)
+row_kernel.gather(nowhere, none, none, none, 8, False, ids, np.zeros((0, 0), bool))
 loaded, clock = time.process_time(), time.perf_counter()
 bound = session.bind(recipe.parse(table, where="bench"), ShardSet.open(folder))
 bound.stream.step(int(share * bound.num_steps), rank=0, world_size=1)
