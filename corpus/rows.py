@@ -7,6 +7,7 @@ the business of who asks: the set's folder, a cache (`train.cache`), or the cont
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -87,8 +88,10 @@ class Rows:
         self._opened: dict[int, _Opened] = {}
         self._table = np.zeros((len(shards), row_kernel.NUM_COLUMNS), dtype=np.uint64)
         self._is_open = np.zeros(len(shards), dtype=np.bool_)
-        # Held while rows are copied: nobody may close what is being read.
-        self._reading = threading.Lock()
+        self._opening = threading.Lock()
+        # Nobody may close what another thread is copying from. Of files that stay nobody does, and
+        # a lock that is held so often would be a trap for who forks.
+        self._reading = threading.Lock() if may_vanish else nullcontext()
         self._num_takes = 0
 
     def take(
@@ -166,10 +169,12 @@ class Rows:
             self._close_removed()
         if self._is_open[which].all():
             return
-        for number in sorted({n for n in which.tolist() if not self._is_open[n]}):
-            self._opened[number] = opened = self._open(number)
-            self._table[number] = opened.line
-            self._is_open[number] = True
+        with self._opening:
+            for number in which.tolist():
+                if not self._is_open[number]:
+                    self._opened[number] = opened = self._open(number)
+                    self._table[number] = opened.line
+                    self._is_open[number] = True
 
     def _open(self, number: int) -> _Opened:
         shard = self._shards[number]

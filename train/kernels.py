@@ -138,11 +138,17 @@ def _sort(keys: Any, num: Any, ordered: Any, heads: Any) -> None:
 
 
 @_compiled
-def _tokens(ids: Any, table: Any, mine: Any, rate: Any, keys: Any, near: Any, targets: Any) -> None:
-    """Fill `targets` of one row with the tokens of the smallest hashes."""
-    for at in range(ids.size):
+def _draw(mine: Any, keys: Any, num: Any) -> None:
+    """Write the keys of a row's first places: a hash, and the place in the lowest bits."""
+    for at in range(num):
         place = np.uint64(at)
         keys[at] = (_hash(mine ^ place) & ~_PLACE) | place
+
+
+@_compiled
+def _tokens(ids: Any, table: Any, mine: Any, rate: Any, keys: Any, near: Any, targets: Any) -> None:
+    """Fill `targets` of one row with the tokens of the smallest hashes."""
+    _draw(mine, keys, ids.size)
     num = 0
     for at in range(ids.size):
         is_ordinary = table[ids[at]] & ORDINARY
@@ -154,6 +160,56 @@ def _tokens(ids: Any, table: Any, mine: Any, rate: Any, keys: Any, near: Any, ta
     last = _smallest(keys[: ids.size], num, _share(rate, num), near)
     for at in range(ids.size):
         targets[at] = keys[at] <= last
+
+
+@_compiled
+def _spans(
+    ids: Any,
+    table: Any,
+    mine: Any,
+    drawn: Any,
+    rate: Any,
+    lengths: Any,
+    keys: Any,
+    ordered: Any,
+    heads: Any,
+    targets: Any,
+) -> None:
+    """Fill `targets` of one row with spans that begin at tokens in hash order."""
+    targets[:] = False
+    _draw(mine, keys, ids.size)
+    num = 0
+    for at in range(ids.size):
+        keys[num] = keys[at]
+        num += table[ids[at]] & ORDINARY
+    if num == 0:
+        return
+    left = _share(rate, num)
+    # As many as are needed nearly always, in order; all only when they do not suffice.
+    num_sorted = min(num, left // 3 + 8)
+    last = _smallest(keys[:num], num, num_sorted, ordered)
+    found = 0
+    for n in range(num):
+        ordered[found] = keys[n]
+        found += keys[n] <= last
+    _insert(ordered, num_sorted)
+    n = 0
+    while left > 0:
+        if n == num_sorted:
+            _sort(keys, num, ordered, heads)
+            num_sorted = num
+        at = np.int64(ordered[n] & _PLACE)
+        draw = _hash(drawn ^ np.uint64(at)) >> _S32
+        more = 0
+        while draw >= lengths[more]:
+            more += 1
+        stop = min(at + more + 1, ids.size)
+        while at < stop and left > 0 and table[ids[at]] & ORDINARY:
+            if not targets[at]:
+                targets[at] = True
+                left -= 1
+            at += 1
+        n += 1
 
 
 @_compiled
@@ -193,6 +249,9 @@ def choose(
         if unit == TOKEN:
             _tokens(ids[b], table, mine, rate, keys, ordered, targets[b])
             continue
+        if unit == SPAN:
+            _spans(ids[b], table, mine, drawn, rate, lengths, keys, ordered, heads, targets[b])
+            continue
         num, num_eligible, inside, is_open = 0, 0, False, False
         for at in range(length):
             targets[b, at] = False
@@ -203,8 +262,8 @@ def choose(
                 inside = False
                 continue
             num_eligible += 1
-            if unit == SPAN or not is_open or not inside or flags & WORD_START:
-                if unit == WORD and inside:
+            if not is_open or not inside or flags & WORD_START:
+                if inside:
                     ends[num - 1] = at
                 place = np.uint64(at)
                 keys[num] = (_hash(mine ^ place) & ~_PLACE) | place
@@ -213,27 +272,10 @@ def choose(
             is_open = (flags & WORD_OPEN) != 0
         if num_eligible == 0:
             continue
-        if unit == WORD and inside:
+        if inside:
             ends[num - 1] = length
-        left = _share(rate, num_eligible)
         _sort(keys, num, ordered, heads)
-        if unit == SPAN:
-            n = 0
-            while left > 0:
-                at = np.int64(ordered[n] & _PLACE)
-                draw = _hash(drawn ^ np.uint64(at)) >> _S32
-                more = 0
-                while draw >= lengths[more]:
-                    more += 1
-                stop = min(at + more + 1, length)
-                while at < stop and left > 0 and table[ids[b, at]] & ORDINARY:
-                    if not targets[b, at]:
-                        targets[b, at] = True
-                        left -= 1
-                    at += 1
-                n += 1
-        else:
-            _words(keys, ends, num, ordered, heads, left, targets[b])
+        _words(keys, ends, num, ordered, heads, _share(rate, num_eligible), targets[b])
 
 
 @_compiled
