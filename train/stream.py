@@ -28,6 +28,11 @@ class RowBatch(Protocol):
     """What `corpus.rows.RowBatch` offers; a protocol so that rows may come from memory."""
 
     @property
+    def input_ids(self) -> NDArray[np.int64]:
+        """int64 [B, L]: pieces as [CLS] text [SEP], then padding."""
+        ...
+
+    @property
     def piece_ends(self) -> NDArray[np.int32]:
         """int32 [N]: exclusive end of each piece in its row."""
         ...
@@ -62,12 +67,15 @@ class Rows(Protocol):
         ...
 
     def take(
-        self, indices: NDArray[np.int64], *, into: NDArray[np.int64], at: NDArray[np.int64]
+        self,
+        indices: NDArray[np.int64],
+        *,
+        into: NDArray[np.int64] | None = None,
+        at: NDArray[np.int64] | None = None,
     ) -> RowBatch:
-        """Write the rows of these numbers into `into` [B, L], at the lines `at`, rising.
+        """Return the rows of these numbers, written into `into` [B, L] at the lines `at`, rising.
 
-        Returns:
-            Their pieces.
+        Without both, they are in an array of their own, in the order asked for.
         """
         ...
 
