@@ -26,7 +26,7 @@ EXCERPT := raw/enwiki-excerpt.xml.bz2
 FETCHED  = $(filter $(EXCERPT),$(DUMP))
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo $(STAGES) report why what-if diff canaries plan train evaluate export fill list gc \
+.PHONY: help install install-dev demo $(STAGES) report why what-if diff canaries forget plan train evaluate export fill list gc \
         format lint types check test test-slow bench lock clean
 
 help:  ## this list
@@ -81,6 +81,8 @@ diff: install  ## what two selections keep: A= and B= (recipes, corpora or fates
 	@$(PIPELINE) $@ --data $(DATA) --dump "$(DUMP)" $(OPTIONS) -- "$(A)" "$(B)"
 canaries: install  ## documents of known fate among your own: is the selection working?
 	@$(PIPELINE) $@ --recipe $(RECIPE) --data $(DATA) --dump "$(DUMP)" $(OPTIONS)
+forget: install  ## take documents out of the shards: IDS=file REASON= (OPTIONS="--dry-run", "--purge")
+	@$(PIPELINE) $@ --recipe $(RECIPE) --data $(DATA) --dump "$(DUMP)" --ids "$(IDS)" --reason "$(REASON)" $(OPTIONS)
 
 plan: install  ## what a training run would do: rows, steps, memory
 	@$(TRAIN) plan $(MODEL_ARGS) --nproc $(NPROC)

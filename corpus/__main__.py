@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from corpus import check, excerpt, fetch, keep, origins, sets, storage
+from corpus import check, excerpt, fetch, keep, origins, repair, sets, storage
 from corpus.download import Wanted
 from corpus.shards import ShardSet
 from corpus.text_table import aligned
@@ -30,6 +30,11 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument("--delete", action="store_true", help="remove them")
     sub = add("verify", "prove a set whole: every file's digest, and the rows of shards")
     sub.add_argument("set", help="folder or URL of one set")
+    sub = add("repair", "replace what is damaged or missing in a set by the files of a copy")
+    sub.add_argument("set", help="folder or URL of one set")
+    sub.add_argument(
+        "--from", dest="origin", required=True, metavar="URL", help="folder or URL of the copy"
+    )
     sub = add("head", "show the first rows of a set as text")
     sub.add_argument("set", help="folder or URL of one set")
     sub.add_argument("--rows", type=int, default=3, help="how many")
@@ -121,11 +126,23 @@ def _verify(options: argparse.Namespace) -> int:
     damage = list(check.damage(options.set))
     for line in damage:
         print(line)
-    if not damage:
+    if damage:
+        cure = f"`python -m corpus repair {options.set} --from URL` replaces files from a copy"
+        print(cure, file=sys.stderr)
+    else:
         manifest = sets.read_manifest(options.set)
         num_files = len(manifest.files) + sum(len(part.files) for part in manifest.parts)
         print(f"{options.set}: whole, {num_files} files of {len(manifest.parts)} parts")
     return 1 if damage else 0
+
+
+def _repair(options: argparse.Namespace) -> int:
+    num = 0
+    for name in repair.repair(options.set, options.origin):
+        print(f"{name}: replaced", flush=True)
+        num += 1
+    print(f"{options.set}: whole, {num} files replaced from {options.origin}")
+    return 0
 
 
 def _head(options: argparse.Namespace) -> int:
@@ -190,6 +207,7 @@ _COMMANDS = {
     "list": _list,
     "gc": _gc,
     "verify": _verify,
+    "repair": _repair,
     "head": _head,
     "trace": _trace,
     "fetch": _fetch,

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from corpus.recipe import to_toml
 from corpus.sets import Manifest, Receipt
 
 # As the hub lists them (Dataset Card specification): rows of the whole set.
@@ -69,6 +70,8 @@ def dataset_card(manifest: Manifest) -> bytes:
         "",
         *_markdown(_fate_table(facts["fates"])),
         "",
+        *_forgotten(manifest),
+        *_recipe(section),
         "## Identity",
         "",
         f"- set: `{manifest.id}`, version {manifest.identity['version']}",
@@ -185,6 +188,44 @@ def _fate_table(fates: Mapping[str, int]) -> list[list[str]]:
         if unit == "num_documents":
             rows.append([source, what, f"{number:,}", f"{fates[f'num_bytes {source} {what}']:,}"])
     return rows
+
+
+def _recipe(section: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the recipe; a set of an earlier version has none."""
+    if "recipe" in section:
+        yield "## Recipe"
+        yield ""
+        yield "Without what it says of places, and without defaults."
+        yield ""
+        yield "```toml"
+        yield to_toml(section["recipe"]).strip()
+        yield "```"
+        yield ""
+
+
+def _forgotten(manifest: Manifest) -> Iterator[str]:
+    """Yield what was taken out of the rows after they were packed."""
+    if "forgotten" not in manifest.facts:
+        return
+    record = manifest.facts["forgotten"]
+    yield "## Forgotten"
+    yield ""
+    yield "Some of the documents that were kept are not in these rows any more: they were taken out"
+    yield f"of set `{record['set']}` (manifest sha256 `{record['manifest']}`) later."
+    yield ""
+    reasons = manifest.identity["forgotten"]["reasons"]
+    yield from _markdown(
+        [["reason", "documents"], *([reason, f"{num:,}"] for reason, num in reasons.items())]
+    )
+    yield ""
+    names = ("num_documents", "num_rows", "num_tokens")
+    rows = [["shard", "documents", "rows", "tokens", "sha256 before", "sha256 now"]]
+    for name, one in record["shards"].items():
+        file = one["files"][f"{name}.arrow"]
+        numbers = [f"{one[number]:,}" for number in names]
+        rows.append([name, *numbers, f"`{file['old']}`", f"`{file['new']}`"])
+    yield from _markdown(rows)
+    yield ""
 
 
 def _markdown(rows: Sequence[Sequence[Any]]) -> list[str]:

@@ -28,9 +28,19 @@ def damage(url: str) -> Iterator[str]:
         yield f"{url}: the manifest's id is {manifest.id}, its identity's is {expected}"
     if sets.sum_counts(manifest.parts) != manifest.counts:
         yield f"{url}: the manifest's counts are not the sums of its parts'"
+    yield from _other_rewritten(url, manifest)
     # Of a damaged file the digest says all there is to say.
     if manifest.stage == "shards" and not damaged:
         yield from _unsound_shards(ShardSet(url, manifest))
+
+
+def _other_rewritten(url: str, manifest: sets.Manifest) -> Iterator[str]:
+    """Yield the shards that are not those which documents were taken out of."""
+    parts = {part.name: part.files for part in manifest.parts}
+    for name, one in manifest.facts.get("forgotten", {}).get("shards", {}).items():
+        new = {file: digests["new"] for file, digests in one["files"].items()}
+        if {file: found.sha256 for file, found in parts.get(name, {}).items()} != new:
+            yield f"{url}: {name} is not the shard that documents were taken out of"
 
 
 def _unsound_shards(shards: ShardSet) -> Iterator[str]:

@@ -78,7 +78,7 @@ def prunable(data: str) -> list[Kept]:
 
 
 def prune(data: str) -> list[Kept]:
-    """Remove what `prunable` names; finished sets lose their manifest first.
+    """Remove what `prunable` names.
 
     Raises:
         ValueError: a run holds the DATA folder.
@@ -86,7 +86,11 @@ def prune(data: str) -> list[Kept]:
     with lock.locked(data, command="corpus gc"):
         gone = prunable(data)
         for kept in gone:
-            # Without its manifest a set is absent, so an interrupted removal leaves no half set.
-            storage.remove(storage.join(kept.url, sets.MANIFEST))
-            storage.remove(kept.url)
+            remove(kept.url)
     return gone
+
+
+def remove(url: str) -> None:
+    """Remove a set; its manifest goes first, so an interrupted removal leaves no half set."""
+    storage.remove(storage.join(url, sets.MANIFEST))
+    storage.remove(url)

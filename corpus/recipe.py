@@ -6,6 +6,8 @@ wrong, where it stands, and what to write instead.
 
 import dataclasses
 import difflib
+import json
+import re
 import tomllib
 import types
 import typing
@@ -31,6 +33,46 @@ def read_toml(path: str) -> dict[str, Any]:
         raise ValueError(f"{path}: cannot read the recipe: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from error
+
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def to_toml(table: Mapping[str, Any], *, name: str = "") -> str:
+    """Return the one TOML text of a table, keys sorted; `tomllib` reads it back as the same table.
+
+    Args:
+        table: of bool, int, float, str, lists of these, tables, and lists of tables.
+        name: of the table, in front of the names of those in it.
+    """
+    lines = []
+    inner: list[tuple[str, str, Mapping[str, Any]]] = []
+    for key, value in sorted(table.items()):
+        shown = key if _BARE.fullmatch(key) else _quoted(key)
+        path = f"{name}.{shown}" if name else shown
+        if isinstance(value, Mapping):
+            inner.append((f"[{path}]", path, value))
+        elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+            inner.extend((f"[[{path}]]", path, one) for one in value)
+        else:
+            lines.append(f"{shown} = {_toml_value(value)}\n")
+    # Keys first: what stands behind the head of a table is in that table.
+    return "".join(
+        [*lines, *(f"\n{head}\n{to_toml(value, name=path)}" for head, path, value in inner)]
+    )
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    if isinstance(value, str):
+        return _quoted(value)
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _quoted(text: str) -> str:
+    # JSON's escapes are TOML's, but that it leaves DEL as it is.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def parse(cls: type[T], table: Mapping[str, Any], *, where: str) -> T:

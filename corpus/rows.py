@@ -207,14 +207,18 @@ def _open(
         row_length=shard.row_length, vocabulary=vocabulary, held_out=held_out
     )
     batch = _batch(rows, where, schema=schema)
-    if batch.num_rows != shard.num_rows:
-        raise _damaged(where, f"holds {batch.num_rows} rows, the manifest says {shard.num_rows}")
     # The other columns of the document table are not even unpacked.
     ids = pa.schema([schemas.SHARD_DOCUMENTS.field(0)])
     known = _batch(documents, where_documents, schema=ids, columns=[0])
     pieces = cast("pa.ListArray", batch.column("pieces"))
     values = cast("pa.StructArray", pieces.values)
     tokens = cast("pa.FixedSizeListArray", batch.column("input_ids"))
+    shard.check(
+        where,
+        num_rows=batch.num_rows,
+        num_pieces=len(values),
+        num_documents=known.num_rows,
+    )
     line = [0] * row_kernel.NUM_COLUMNS
     line[row_kernel.IDS] = _address(tokens.values)
     line[row_kernel.OFFSETS] = _lists(pieces, where)

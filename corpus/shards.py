@@ -35,12 +35,32 @@ class Shard:
     num_tokens: int
     """Without padding."""
     num_documents: int
+    num_pieces: int | None
+    """None: the manifest does not say."""
     sha256: str
     num_bytes: int
 
     def row_files(self) -> tuple[str, str]:
         """Return the names of the files that reading its rows takes."""
         return f"{self.name}.arrow", f"{self.name}.documents.arrow"
+
+    def check(self, where: str, *, num_rows: int, num_pieces: int, num_documents: int) -> None:
+        """Check that files are those of this very set; costs nothing once they are open.
+
+        A file of the set that documents were forgotten from later has the same name and perhaps
+        the same size, but more pieces and documents.
+
+        Raises:
+            ValueError: they are others.
+        """
+        wanted = (self.num_rows, self.num_pieces or num_pieces, self.num_documents)
+        if (num_rows, num_pieces, num_documents) != wanted:
+            raise ValueError(
+                f"{where}: holds {num_rows:,} rows, {num_pieces:,} pieces and {num_documents:,} "
+                f"documents, the manifest says {', '.join(f'{number:,}' for number in wanted)}: "
+                "files of another set, or half of them; `python -m corpus verify` names all, "
+                "`python -m corpus repair` fetches them from a copy"
+            )
 
 
 class ShardSet:
@@ -167,7 +187,10 @@ class ShardSet:
         return storage.local_path(url) or storage.read_bytes(url)
 
     def _check(self, name: str, *, verify_digests: bool = False) -> None:
-        cure = "remove the set's folder and run `make shards` again"
+        cure = (
+            "`python -m corpus repair` fetches it from a copy; or remove the set's folder and run "
+        )
+        cure += "`make shards` again"
         url, wanted = storage.join(self.url, name), self._files[name]
         try:
             if storage.size(url) != wanted.num_bytes:
@@ -261,6 +284,9 @@ def _shard(part: sets.Receipt) -> Shard:
         num_rows=int(facts["num_rows"]),
         num_tokens=int(facts["num_tokens"]),
         num_documents=int(facts["num_documents"]),
+        num_pieces=part.counts.get(
+            f"num_pieces {facts['source']} {facts['subset']} {facts['row_length']}"
+        ),
         sha256=file.sha256,
         num_bytes=file.num_bytes,
     )

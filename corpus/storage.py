@@ -299,6 +299,8 @@ def _link_local(local_source: Path, local_target: Path) -> None:
             raise
         shutil.copyfile(local_source, temporary)
     temporary.replace(local_target)
+    # Where the target is this very file already, rename(2) does nothing.
+    temporary.unlink(missing_ok=True)
 
 
 def remove(url: str) -> None:

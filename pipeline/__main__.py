@@ -21,9 +21,11 @@ _HELP = {
     "shards": "encode, cut and pack the kept text into rows (Arrow)",
     "canaries": "plant documents of known fate among a sample of the corpus's own, in a folder of "
     "its own, and check what becomes of them",
+    "forget": "take documents out of the shards, and keep them out: only the shards in which they "
+    "stand are rewritten",
     "report": "print documents and bytes per stage, with reasons",
 }
-_ASKING = ("report", "canaries", *questions.HELP)
+_ASKING = ("report", "canaries", "forget", *questions.HELP)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument(
                 "--canaries", type=int, default=50, help="how many of each class (default: 50)"
             )
+        elif name == "forget":
+            _add_forget_arguments(sub)
         elif name != "report":
             sub.add_argument(
                 "--runner",
@@ -59,6 +63,27 @@ def parser() -> argparse.ArgumentParser:
             )
     questions.add_arguments(commands)
     return top
+
+
+def _add_forget_arguments(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--ids",
+        required=True,
+        metavar="FILE",
+        help="a document a line: its id, or SOURCE:KEY; what stands behind a tab does not count",
+    )
+    sub.add_argument(
+        "--reason",
+        default="",
+        help="why; it goes into the manifest and the dataset card, so it should name no one",
+    )
+    sub.add_argument("--dry-run", action="store_true", help="only say what would go")
+    sub.add_argument(
+        "--purge",
+        action="store_true",
+        help="remove the shard sets that nothing uses and that hold a forgotten document, or are "
+        "unfinished and might",
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _report(options)
             if options.command == "canaries":
                 return _canaries(options)
+            if options.command == "forget":
+                return _forget(options)
             return questions.answer(options, print)
     except BrokenPipeError:
         # Whoever read our output has seen enough, as in `report | head`.
@@ -161,6 +188,22 @@ def _canaries(options: argparse.Namespace) -> int:
     answer = canary_report.report(outcome, chosen)
     print(answer.text)
     return 1 if answer.wrong else 0
+
+
+def _forget(options: argparse.Namespace) -> int:
+    quiet_beam()
+    from pipeline import forget, forgotten, recipe
+
+    forget.answer(
+        recipe.load(options.recipe, variables={"DUMP": options.dump or "-"}).name,
+        forgotten.read_ids(options.ids),
+        data=options.data,
+        reason=options.reason,
+        is_dry=options.dry_run,
+        is_purge=options.purge,
+        show=print,
+    )
+    return 0
 
 
 if __name__ == "__main__":

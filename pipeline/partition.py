@@ -71,3 +71,16 @@ def read_one(url: str, partition: int) -> pa.RecordBatch:
     fs, path = storage.split(url)
     with fs.open(path, "rb", cache_type="readahead", block_size=1 << 20) as file:
         return pa.ipc.open_file(pa.PythonFile(file, mode="r")).get_batch(partition)
+
+
+def ids(url: str) -> NDArray[np.uint64]:
+    """Return the column `id` of all partitions of a file; the other columns are not read."""
+    with storage.open_read(url) as file:
+        options = pa.ipc.IpcReadOptions(included_fields=[0])
+        reader = pa.ipc.open_file(pa.PythonFile(file, mode="r"), options=options)
+        assert reader.schema.names[0] == "id", f"{url}: begins with {reader.schema.names[0]}"
+        found = [
+            reader.get_batch(number).column(0).to_numpy()
+            for number in range(reader.num_record_batches)
+        ]
+    return np.concatenate([np.empty(0, np.uint64), *found])

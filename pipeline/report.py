@@ -208,7 +208,21 @@ def lines(command: str, manifest: Manifest, url: str, paths: Mapping[str, str]) 
         return f"vocabulary {manifest.facts['vocabulary']:,}" + (
             f", trained on {trained}" if trained else ", pinned"
         )
-    return shards_table(manifest)
+    return "\n".join([shards_table(manifest), *_forgotten_notes(manifest)])
+
+
+def _forgotten_notes(manifest: Manifest) -> Iterator[str]:
+    """Yield in words what was taken out of the rows after they were packed."""
+    if "forgotten" in manifest.facts:
+        reasons = manifest.identity["forgotten"]["reasons"]
+        listed = ", ".join(
+            f"{num:,} ({reason or 'no reason given'})" for reason, num in reasons.items()
+        )
+        shards = manifest.facts["forgotten"]["shards"]
+        yield (
+            f"forgotten documents: {listed}; {len(shards):,} of {len(manifest.parts):,} shards "
+            "held one. Cuts are counted as packing made them"
+        )
 
 
 def _n(counts: Mapping[str, int], name: str) -> str:

@@ -14,19 +14,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from corpus import card, identity, schemas, sets, storage, token_ids
+from corpus import card, identity, sets, storage, token_ids
 from corpus.sets import Manifest, Receipt
-from corpus.shard_check import row_digest
-from corpus.shards import (
-    SHARD_FORMAT,
-    SPECIAL_TOKENS,
-    TOKENIZER_FOLDER,
-    read_unigram,
-    table_bytes,
-)
-from pipeline import partition, rows, tokenizer, tokens
+from corpus.shards import SHARD_FORMAT, SPECIAL_TOKENS, TOKENIZER_FOLDER
+from pipeline import partition, recipe_record, rows, shard_files, tokenizer, tokens
 from pipeline.bins import bin_of, num_bins, partitions
 from pipeline.flow import (
     Output,
@@ -60,6 +52,7 @@ def stage(
             source.name: {"licence": source.licence, "language": source.language}
             for source in recipe.source
         },
+        "recipe": recipe_record.record(recipe),
     }
     libraries = identity.libraries("tokenizers", "pyarrow")
     what = identify(
@@ -269,37 +262,8 @@ def pack_bin(part: Part, output: Output) -> None:
     inputs = part.inputs
     table = partition.read(inputs["files"], inputs["partition"], schema=rows.TEXTS)
     shard, documents, cuts = rows.build_shard(table.sort_by("id"), inputs)
-    with (
-        output.create(f"{part.name}.arrow") as file,
-        pa.ipc.new_file(file, shard.schema) as writer,
-    ):
-        writer.write_batch(shard)
-    counts = rows.unigram(shard, vocabulary=inputs["vocabulary"], special=inputs["special"])
-    unigram = pa.table([counts], schema=schemas.UNIGRAM)
-    for what, table in (("documents", documents), ("unigram", unigram)):
-        with output.create(f"{part.name}.{what}.arrow") as file:
-            file.write(table_bytes(table))
-    num_tokens = sum(documents["num_tokens"].to_pylist())
-    output.facts.update(
-        source=inputs["source"],
-        subset=inputs["subset"],
-        row_length=inputs["row_length"],
-        num_rows=shard.num_rows,
-        num_tokens=num_tokens,
-        num_documents=documents.num_rows,
-        row_digest=row_digest(shard, documents),
-        bigram_entropy_nats=round(rows.bigram_entropy(shard, special=inputs["special"]), 6),
-    )
-    key = f"{inputs['source']} {inputs['subset']} {inputs['row_length']}"
-    output.count(
-        **{
-            f"num_rows {key}": shard.num_rows,
-            f"num_tokens {key}": num_tokens,
-            f"num_documents {key}": documents.num_rows,
-            f"num_pieces {key}": len(shard.column("pieces").flatten()),
-            **{f"{name} {key}": number for name, number in cuts.items()},
-        }
-    )
+    shard_files.write(part.name, shard, documents, inputs, output)
+    output.count(**{f"{name} {shard_files.key(inputs)}": number for name, number in cuts.items()})
 
 
 def _facts(
@@ -313,26 +277,6 @@ def _facts(
     licences: dict[str, str],
 ) -> dict[str, Any]:
     """Describe the set: tokenizer, fill, entropy, licences."""
-    fill: dict[str, float] = {}
-    entropy: dict[str, float] = {}
-    bigram_entropy: dict[str, float] = {}
-    for source in sorted({receipt.facts["source"] for receipt in receipts}):
-        for length in section["row_lengths"]:
-            mine = [
-                receipt
-                for receipt in receipts
-                if receipt.facts["source"] == source and receipt.facts["row_length"] == length
-            ]
-            num_rows = sum(receipt.facts["num_rows"] for receipt in mine)
-            num_tokens = sum(receipt.facts["num_tokens"] for receipt in mine)
-            fill[f"{source} {length}"] = round(num_tokens / max(1, num_rows * length), 6)
-            train = [receipt for receipt in mine if receipt.facts["subset"] == "train"]
-            entropy[f"{source} {length}"] = _entropy(train, url)
-            weights = [receipt.facts["num_tokens"] for receipt in train]
-            values = [receipt.facts["bigram_entropy_nats"] for receipt in train]
-            bigram_entropy[f"{source} {length}"] = round(
-                sum(w * v for w, v in zip(weights, values, strict=True)) / max(1, sum(weights)), 6
-            )
     facts = vocabulary.facts
     return {
         "shard_format": SHARD_FORMAT,
@@ -346,19 +290,8 @@ def _facts(
         "tokenizer_digest": facts["tokenizer_digest"],
         "row_lengths": section["row_lengths"],
         "packing": section["packing"],
-        "fill": fill,
-        "unigram_entropy_nats": entropy,
-        "bigram_entropy_nats": bigram_entropy,
+        **shard_files.row_facts(receipts, url, row_lengths=section["row_lengths"]),
         "licences": licences,
         # What became of the documents before, by source and fate.
         "fates": decided.counts,
     }
-
-
-def _entropy(receipts: list[Receipt], url: str) -> float:
-    """Return the entropy of the train tokens' distribution, in nats per token."""
-    total: NDArray[np.int64] | None = None
-    for receipt in receipts:
-        counts = read_unigram(storage.join(url, f"{receipt.name}.unigram.arrow"))
-        total = counts if total is None else total + counts
-    return 0.0 if total is None else round(rows.entropy(total), 6)

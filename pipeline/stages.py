@@ -11,6 +11,7 @@ from pipeline import (
     documents,
     fates,
     flow,
+    forget,
     language,
     matches,
     measures,
@@ -82,12 +83,15 @@ def run(
     done: dict[str, Manifest] = {}
     made: list[Made] = []
     with locked(data, command=f"pipeline {upto}"):
-        for folder in (".", "corpora"):
+        for folder in (".", "corpora", "forgotten"):
             sets.sweep(data, below=folder)
         plan.remember(known, data=data)
         for command, folder in FOLDERS.items():
             stage = _stage(command, recipe, files, done, data=data)
-            manifest, is_new = flow.make(stage, data=data, runner=runner)
+            if command == "shards":
+                manifest, is_new = forget.make_shards(stage, recipe.name, data=data, runner=runner)
+            else:
+                manifest, is_new = flow.make(stage, data=data, runner=runner)
             done[command] = manifest
             sets.point_corpus(data, recipe.name, folder, manifest.id)
             made.append(

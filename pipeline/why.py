@@ -8,7 +8,7 @@ import numpy as np
 from corpus import storage
 from corpus.identity import show_id
 from corpus.text_table import aligned
-from pipeline import kin, language, parts, plan, rules, terms
+from pipeline import forgotten, kin, language, parts, plan, rules, terms
 from pipeline.find import Found, Place, by_id, find
 from pipeline.kin import NUM_SHOWN, show_number
 from pipeline.ledger import Ledger
@@ -82,6 +82,8 @@ def life(recipe: Recipe, ledger: Ledger, place: Place, *, samples: bool) -> Iter
         yield f"text\n{row['text'][:_SAMPLE_CHARS]}{more}"
     fate = _row(ledger, "fates", place) if ledger.is_current("fates") else None
     yield _fate(fate, ledger) if fate else _not_yet(ledger, "fates")
+    if (reason := forgotten.read(ledger.data, ledger.name).get(place.id)) is not None:
+        yield f"forgotten: {reason or 'no reason given'}; `make shards` leaves it out of the rows"
     if fate and ledger.fates_id(recipe) != ledger.manifest("fates").id:
         yield (
             "note: the recipe has changed since these fates were made; the thresholds below are "

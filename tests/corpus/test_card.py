@@ -34,6 +34,7 @@ def manifest(parts: list[Receipt], sources: dict[str, tuple[str, str]]) -> Manif
         identity={
             "section": {
                 "corpus": "no: # mine",
+                "recipe": {"name": "mine", "fates": {"held_out": 0.3}},
                 "sources": {
                     name: {"licence": licence, "language": language}
                     for name, (licence, language) in sources.items()
@@ -100,4 +101,5 @@ def test_the_card_is_a_function_of_the_manifest_without_its_files():
     one.files["README.md"] = File(num_bytes=len(card), sha256="0")
     assert dataset_card(one) == card
     assert b"| a | kept train | 3 | 3,000 |" in card
+    assert b'```toml\nname = "mine"\n\n[fates]\nheld_out = 0.3\n```' in card
     assert b"| a | train | 64 | 4 | 10 | 300 | 46.88 % | 5.000 / 3.000 |" in card

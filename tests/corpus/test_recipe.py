@@ -1,9 +1,12 @@
 """Recipes are strict, and their errors name the key, the value and the cure."""
 
+import tomllib
 from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corpus import recipe
 
@@ -75,3 +78,19 @@ def test_a_file_that_is_no_toml_names_the_line(tmp_path):
         recipe.read_toml(str(path))
     with pytest.raises(ValueError, match="no such recipe file"):
         recipe.read_toml(str(tmp_path / "absent.toml"))
+
+
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+scalars = words | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
+tables = st.recursive(
+    st.dictionaries(words, scalars | st.lists(scalars, max_size=3), max_size=3),
+    lambda inner: st.dictionaries(
+        words, scalars | inner | st.lists(inner, min_size=1, max_size=2), max_size=3
+    ),
+    max_leaves=8,
+)
+
+
+@given(tables)
+def test_a_table_is_read_back_from_its_toml(table):
+    assert tomllib.loads(recipe.to_toml(table)) == table

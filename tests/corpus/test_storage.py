@@ -100,3 +100,11 @@ def test_a_file_on_a_web_server_is_read_by_its_address():
             file.seek(1 << 19)
             assert file.read() == _Ranges.content[1 << 19 :]
         server.shutdown()
+
+
+def test_a_link_that_is_there_already_is_made_again_without_a_trace(tmp_path):
+    (tmp_path / "a").write_bytes(b"text")
+    for _ in range(2):
+        storage.link(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    assert (tmp_path / "a").samefile(tmp_path / "b")
