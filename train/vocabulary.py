@@ -81,9 +81,23 @@ def word_flags(table: Mapping[str, Any], *, size: int) -> NDArray[np.uint8]:
         if is_wordpiece:
             starts, opens = not token.startswith(prefix), True
         else:
-            starts, opens = _edges(_bytes_of(token, is_bytes=is_bytes))
+            starts, opens = _plain_edges(token, is_bytes=is_bytes) or _edges(
+                _bytes_of(token, is_bytes=is_bytes)
+            )
         flags[number] = starts * kernels.WORD_START + opens * kernels.WORD_OPEN
     return flags
+
+
+def _plain_edges(token: str, *, is_bytes: bool) -> tuple[bool, bool] | None:
+    """Return the `_edges` of ASCII with or without a space before it; None for other tokens.
+
+    Most tokens of a vocabulary are such, and a run should not wait for them.
+    """
+    text = token.replace("\u0120" if is_bytes else "\u2581", " ", 1)
+    if not text.isascii() or (not is_bytes and text.startswith("<0x")):
+        return None
+    last = text[-1:]
+    return bool(text) and not text[0].isalnum(), last == " " or last.isalnum()
 
 
 def _edges(text: bytes) -> tuple[bool, bool]:
