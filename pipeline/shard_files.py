@@ -1,6 +1,5 @@
 """The files of one shard, and what a manifest says of the rows in all of them."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from corpus import schemas, storage
 from corpus.sets import Receipt
 from corpus.shard_check import row_digest
+from corpus.shards import read_unigram, table_bytes
 from pipeline import rows
 from pipeline.flow import Output
 
@@ -36,16 +36,11 @@ def write(
         pa.ipc.new_file(file, shard.schema) as writer,
     ):
         writer.write_batch(shard)
-    with (
-        output.create(f"{name}.documents.arrow") as file,
-        pa.ipc.new_file(file, schemas.SHARD_DOCUMENTS) as writer,
-    ):
-        writer.write_table(documents)
     counts = rows.unigram(shard, vocabulary=inputs["vocabulary"], special=inputs["special"])
-    buffer = io.BytesIO()
-    np.save(buffer, counts, allow_pickle=False)
-    with output.create(f"{name}.unigram.npy") as file:
-        file.write(buffer.getvalue())
+    unigram = pa.table([counts], schema=schemas.UNIGRAM)
+    for what, table in (("documents", documents), ("unigram", unigram)):
+        with output.create(f"{name}.{what}.arrow") as file:
+            file.write(table_bytes(table))
     num_tokens = sum(documents["num_tokens"].to_pylist())
     output.facts.update(
         source=inputs["source"],
@@ -104,7 +99,6 @@ def _entropy(receipts: list[Receipt], url: str) -> float:
     """Return the entropy of the train tokens' distribution, in nats per token."""
     total: NDArray[np.int64] | None = None
     for receipt in receipts:
-        data = storage.read_bytes(storage.join(url, f"{receipt.name}.unigram.npy"))
-        counts = np.load(io.BytesIO(data), allow_pickle=False)
+        counts = read_unigram(storage.join(url, f"{receipt.name}.unigram.arrow"))
         total = counts if total is None else total + counts
     return 0.0 if total is None else round(rows.entropy(total), 6)

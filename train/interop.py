@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from train import evaluate
+from train import evaluate, kernels
 from train.attention import pieces
 from train.prefetch import prefetch
 from train.stream import Batch, Stream
@@ -43,17 +43,27 @@ def tensors(batch: Batch, *, is_isolated: bool, local_attention: int = 0) -> Inp
         padding, or if isolated bool [B, 1, L, L], for ModernBERT one per kind of layer.
     """
     num_rows, length = batch.shown_ids.shape
+    labels, positions, attention = (np.empty_like(batch.input_ids) for _ in range(3))
+    kernels.lay_out(
+        batch.input_ids,
+        batch.targets,
+        batch.piece_ends,
+        batch.piece_rows,
+        IGNORED,
+        labels,
+        positions,
+        attention,
+    )
     found: Inputs = {
         "input_ids": torch.from_numpy(batch.shown_ids),
-        "labels": torch.from_numpy(np.where(batch.targets, batch.input_ids, IGNORED)),
+        "labels": torch.from_numpy(labels),
+        "position_ids": torch.from_numpy(positions),
     }
-    where = pieces(batch.piece_ends, batch.piece_rows, num_rows=num_rows, row_length=length)
-    found["position_ids"] = where.position_ids
     if not is_isolated:
-        ends = np.zeros(num_rows, dtype=np.int64)
-        ends[batch.piece_rows] = batch.piece_ends  # of a row's pieces the last one stays
-        found["attention_mask"] = torch.from_numpy((np.arange(length) < ends[:, None]).astype(int))
-    elif local_attention:
+        found["attention_mask"] = torch.from_numpy(attention)
+        return found
+    where = pieces(batch.piece_ends, batch.piece_rows, num_rows=num_rows, row_length=length)
+    if local_attention:
         found["attention_mask"] = {
             "full_attention": where.mask(None),
             "sliding_attention": where.mask(local_attention // 2 + 1),

@@ -17,7 +17,6 @@ from corpus import check, lock, origins, sets
 from corpus.identity import show_id
 from corpus.shards import ShardSet
 from pipeline.__main__ import main
-from train.rows import local_files, open_rows
 
 TRAIN = ["wiki-train-32-00000", "wiki-train-64-00000"]
 
@@ -114,7 +113,7 @@ def test_only_shards_in_which_it_stands_are_rewritten_and_their_digests_are_reco
         name for name in tree(now) if (was / name).exists() and (was / name).samefile(now / name)
     ]
     rewritten = {f"{name}{ending}" for name in TRAIN
-                 for ending in (".arrow", ".documents.arrow", ".unigram.npy")}  # fmt: skip
+                 for ending in (".arrow", ".documents.arrow", ".unigram.arrow")}  # fmt: skip
     assert {name for name in tree(now) if name.count("/") == 0} - set(same) == {
         "README.md", "manifest.json", *rewritten,
     }  # fmt: skip
@@ -303,7 +302,7 @@ def test_readers_refuse_a_half_rewritten_set_whatever_its_sizes(data, run, endin
     assert any(stale in line for line in check.damage(str(folder)))
     new = ShardSet.open(str(folder))
     with pytest.raises(ValueError, match=stale):
-        open_rows(new, "wiki", 64, fetch=local_files(new, folder)).take(np.array([0]))
+        new.rows("wiki", "train", 64)
     # Files of both sets may well have one size.
     manifest = json.loads((folder / "manifest.json").read_text())
     (part,) = (part for part in manifest["parts"] if part["name"] == TRAIN[1])
@@ -311,9 +310,7 @@ def test_readers_refuse_a_half_rewritten_set_whatever_its_sizes(data, run, endin
     (folder / "manifest.json").write_text(json.dumps(manifest))
     new = ShardSet.open(str(folder))
     with pytest.raises(ValueError, match="files of another set, or half of them"):
-        new.rows("wiki", "train", 64)
-    with pytest.raises(ValueError, match="files of another set, or half of them"):
-        open_rows(new, "wiki", 64, fetch=local_files(new, folder)).take(np.array([0]))
+        new.rows("wiki", "train", 64).take(np.array([0]))
 
 
 def test_on_an_object_store_the_bytes_are_the_same(unbroken, data, run):

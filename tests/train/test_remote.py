@@ -26,7 +26,6 @@ from train import cache, recipe, session
 from train.cache import ShardCache, back_off, cached_files
 from train.prefetch import prefetch
 from train.recipe import CacheConfig
-from train.rows import open_rows
 
 BUCKET = "shards"
 FAULTS = ("503", "truncated", "wrong", "slow", "gone", "503", "truncated")
@@ -226,7 +225,7 @@ def test_faults_of_the_store_cost_time_and_nothing_else(
     fetch = cached_files(shards, CacheConfig(folder=str(tmp_path)), wait=waits.append)
     proxy.faults[:], proxy.met[:] = FAULTS, []
     for source in ("wiki", "books"):
-        rows = open_rows(shards, source, 32, fetch=fetch)
+        rows = shards.rows(source, "train", 32, fetch=fetch)
         near = here.rows(source, "train", 32)
         every = np.arange(near.num_rows)
         assert rows.num_rows == near.num_rows
@@ -313,9 +312,9 @@ def test_the_cache_stays_within_its_limit_while_all_shards_are_read(memory, many
     made = Watched(tmp_path, max_bytes=limit)
     shards, here = ShardSet.open(memory), ShardSet.open(str(many_shards))
     for source in ("wiki", "books"):
-        rows = open_rows(
-            shards,
+        rows = shards.rows(
             source,
+            "train",
             32,
             fetch=lambda name: made.fetch(storage.join(memory, name), files[name]),
         )
@@ -351,7 +350,7 @@ def test_the_stream_reads_on_when_its_cache_is_emptied(memory, many_shards, tmp_
     shards, here = ShardSet.open(memory), ShardSet.open(str(many_shards))
     folder = tmp_path / "cache"
     fetch = cached_files(shards, CacheConfig(folder=str(folder)))
-    rows, near = open_rows(shards, "wiki", 32, fetch=fetch), here.rows("wiki", "train", 32)
+    rows, near = shards.rows("wiki", "train", 32, fetch=fetch), here.rows("wiki", "train", 32)
     every = np.arange(near.num_rows)
     for turn in range(40):
         if turn == 5:

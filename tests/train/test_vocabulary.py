@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from corpus.shards import ShardSet
@@ -118,3 +120,14 @@ def test_another_tokenizer_is_refused(many_shards) -> None:
     shards.tokenizer_digest = "0" * 64
     with pytest.raises(ValueError, match=r"tokenizer\.json: not the tokenizer"):
         vocabulary.of_shards(shards, words=False)
+
+
+@given(
+    token=st.text(st.sampled_from("\u0120\u2581 a7(-_<0xE3>\t\u00e9\u4e2d\u0100"), max_size=5),
+    is_bytes=st.booleans(),
+)
+def test_plain_tokens_have_the_edges_of_their_bytes(token, is_bytes):
+    plain = vocabulary._plain_edges(token, is_bytes=is_bytes)
+    exact = vocabulary._edges(vocabulary._bytes_of(token, is_bytes=is_bytes))
+    assert plain in (None, exact)
+    assert plain is not None or not token.isascii() or token.startswith("<0x")
