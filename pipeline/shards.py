@@ -1,13 +1,15 @@
 """Stage `shards`: kept documents -> token ids -> packed rows in Arrow IPC files.
 
-    tokens  per documents part: its kept documents encoded, with where they may be cut, by bin
-    parts   per bin and row length: documents laid out in rows, one shard
+    encoder  decides what to encode with, see proof.py
+    tokens   per documents part: its kept documents encoded, with where they may be cut, by bin
+    parts    per bin and row length: documents laid out in rows, one shard
 
 A bin is the documents of one source and subset whose hashed ids fall together; there are as many
 bins as keep each near `shards.bin_mb`. Each row length has its own shards.
 """
 
 import io
+import json
 from functools import partial
 from itertools import product
 from typing import Any
@@ -20,7 +22,7 @@ from corpus import card, identity, keyed, schemas, sets, storage
 from corpus.sets import Manifest, Receipt
 from corpus.shard_check import row_digest
 from corpus.shards import SPECIAL_TOKENS, TOKENIZER_FOLDER
-from pipeline import partition, rows, tokenizer, tokens
+from pipeline import encoders, partition, proof, rows, tokenizer, tokens
 from pipeline.flow import (
     Output,
     Part,
@@ -33,10 +35,11 @@ from pipeline.flow import (
 from pipeline.recipe import Recipe
 from pipeline.recipe import Shards as ShardsConfig
 
-VERSION = 2
+VERSION = 3
 SUBSETS = ("train", "held_out")
 _BIN = 0x42494E  # keeps this draw apart from other hashes of the same ids
 _BATCH_DOCUMENTS = 64
+_BATCH_CHARS = 1 << 24
 
 
 def stage(
@@ -58,10 +61,11 @@ def stage(
         },
     }
     libraries = identity.libraries("tokenizers", "pyarrow")
+    fast = encoders.installed()
     what = identify(
         section=section,
         version=VERSION,
-        libraries=libraries,
+        libraries={**libraries, **fast},
         parents={
             "documents": documents.digest(),
             "fates": decided.digest(),
@@ -89,10 +93,17 @@ def stage(
         "url": url,
     }
     licences = {source.name: source.licence for source in recipe.source}
+    plan_encoder = partial(
+        _plan_encoder,
+        inputs=common["inputs"],
+        vocabulary=common["vocabulary"],
+        libraries={**libraries, **fast},
+    )
     return Stage(
         name="shards",
         identity=what,
         steps=[
+            Step(name="encoder", plan=plan_encoder, work=proof.prove),
             Step(name="tokens", plan=partial(_plan_tokens, **common), work=write_tokens),
             Step(name="parts", plan=partial(_plan_parts, **common), work=pack_bin),
         ],
@@ -145,6 +156,19 @@ def _content(
     ]
 
 
+def _plan_encoder(
+    receipts: Receipts,
+    *,
+    inputs: list[dict[str, Any]],
+    vocabulary: dict[str, Any],
+    libraries: dict[str, str],
+) -> list[Part]:
+    candidates = [name for name in encoders.PREFERRED if name != "gigatoken" or name in libraries]
+    return proof.plan(
+        inputs=inputs, vocabulary=vocabulary, candidates=candidates, libraries=libraries
+    )
+
+
 def _plan_tokens(
     receipts: Receipts,
     *,
@@ -155,12 +179,14 @@ def _plan_tokens(
     libraries: dict[str, str],
     url: str,
 ) -> list[Part]:
+    encoder = receipts["encoder"][0].facts
     return [
         Part(
             name=entry["name"],
             fingerprint=part_fingerprint(
                 "shards",
                 "tokens",
+                [encoder["encoder"], encoder["version"]],
                 _content(
                     entry["source"],
                     section=section,
@@ -175,6 +201,7 @@ def _plan_tokens(
                 "documents": entry["url"],
                 "fates": entry["fates"],
                 "tokenizer": vocabulary["url"],
+                "encoder": encoder["encoder"],
                 "special": vocabulary["special"],
                 "seed": section["seed"],
                 "source": entry["source"],
@@ -190,17 +217,16 @@ def _plan_tokens(
 def write_tokens(part: Part, output: Output) -> None:
     """Encode the kept documents of one part."""
     inputs = part.inputs
-    encoder = tokenizer.load(storage.read_bytes(inputs["tokenizer"]))
-    # "[SEP]" in an article is five characters, not the end of a piece.
-    encoder.encode_special_tokens = True
+    own = tokenizer.load(storage.read_bytes(inputs["tokenizer"]))
+    encoder = encoders.make(inputs["encoder"], own)
     layout = {tuple(entry): number for number, entry in enumerate(inputs["layout"])}
     texts: list[dict[str, Any]] = []
     partitions: list[int] = []
     pending: list[tuple[str, dict[str, Any]]] = []
-    num_tokens = num_bytes = 0
+    num_tokens = num_bytes = num_chars = 0
 
     def flush() -> None:
-        nonlocal num_tokens, num_bytes
+        nonlocal num_tokens, num_bytes, num_chars
         encoded = tokens.encode([row["text"] for _, row in pending], encoder)
         for (subset, row), document in zip(pending, encoded, strict=True):
             num_tokens += len(document.ids)
@@ -210,11 +236,13 @@ def write_tokens(part: Part, output: Output) -> None:
             texts.append({**named, "ids": document.ids, "breaks": document.breaks})
             partitions.append(layout[subset, number])
         pending.clear()
+        num_chars = 0
 
     columns = ["id", "key", "title", "url", "text"]
     for entry in tokenizer.kept_texts(inputs["documents"], inputs["fates"], columns=columns):
         pending.append(entry)
-        if len(pending) == _BATCH_DOCUMENTS:
+        num_chars += len(entry[1]["text"])
+        if len(pending) == _BATCH_DOCUMENTS or num_chars >= _BATCH_CHARS:
             flush()
     flush()
     table = pa.table(
@@ -352,10 +380,14 @@ def _facts(
                 sum(w * v for w, v in zip(weights, values, strict=True)) / max(1, sum(weights)), 6
             )
     facts = vocabulary.facts
+    proven = json.loads(storage.read_bytes(storage.join(url, "work", "encoder", proof.FILE)))
     return {
         "vocabulary": facts["vocabulary"],
         "special_tokens": {name: facts["special_tokens"][name] for name in SPECIAL_TOKENS},
         "tokenizer_digest": facts["tokenizer_digest"],
+        # What encoded the text, and on what it was found equal to `tokenizers`.
+        "encoder": proven["encoder"],
+        "tokenizer_checks": proven["checks"],
         "row_lengths": section["row_lengths"],
         "packing": section["packing"],
         "fill": fill,

@@ -100,7 +100,9 @@ def test_the_bigram_entropy_is_that_of_the_definition():
     assert rows.bigram_entropy(nothing, special=SPECIAL) == 0
 
 
-def plan(*, row_lengths: list[int], packing: str = "best_fit") -> tuple[set[str], set[str]]:
+def plan(
+    *, row_lengths: list[int], packing: str = "best_fit", encoder: str = "words"
+) -> tuple[set[str], set[str]]:
     """Return the fingerprints of the tokens parts and of the shards."""
     common = {
         "inputs": [
@@ -125,7 +127,14 @@ def plan(*, row_lengths: list[int], packing: str = "best_fit") -> tuple[set[str]
         "libraries": {},
         "url": "set",
     }
-    encoded = shards._plan_tokens({}, **common)
+    decided = Receipt(
+        name="encoder",
+        fingerprint="0",
+        files={},
+        counts={},
+        facts={"encoder": encoder, "version": "1"},
+    )
+    encoded = shards._plan_tokens({"encoder": [decided]}, **common)
     receipt = Receipt(
         name="a",
         fingerprint="0",
@@ -147,3 +156,11 @@ def test_a_new_row_length_or_packing_encodes_nothing_again():
     other_encoded, other_packed = plan(row_lengths=[64], packing="concat")
     assert other_encoded == encoded
     assert not other_packed & packed
+
+
+def test_another_encoder_encodes_again_and_packs_again_only_what_is_other():
+    encoded, packed = plan(row_lengths=[64])
+    other_encoded, other_packed = plan(row_lengths=[64], encoder="gigatoken")
+    assert not other_encoded & encoded
+    # The receipt of the tokens has the same digests here, so their rows are the same.
+    assert other_packed == packed
