@@ -24,7 +24,7 @@ VERSION = 2
 _SAMPLE = 0x53414D50  # keeps this draw apart from other hashes of the same ids
 _MAX_DOCUMENT_CHARS = 100_000
 """Of one document in the sample: a few giant books must not make the vocabulary."""
-_CHECK_MB = 4
+_CHECK_BYTES = 4_000_000
 """Of the sample that is encoded with the vocabulary when it is there, to see what comes of it."""
 _CHECK = 0x43484543  # keeps this draw apart from other hashes of the same ids
 _ALIASES = {
@@ -54,7 +54,8 @@ def stage(recipe: Recipe, decided: Manifest, documents: Manifest, *, data: str) 
         for name, number in decided.counts.items()
         if name.startswith("num_bytes ") and name.endswith(" kept train")
     }
-    share = min(1.0, config.sample_mb * 1e6 / max(1, sum(kept.values())))
+    num_bytes = max(1, sum(kept.values()))
+    share = min(1.0, config.sample_mb * 1e6 / num_bytes)
     return Stage(
         name="tokenizers",
         identity=identify(
@@ -71,6 +72,7 @@ def stage(recipe: Recipe, decided: Manifest, documents: Manifest, *, data: str) 
                     inputs=inputs,
                     section=section,
                     share=share,
+                    check_share=min(1.0, _CHECK_BYTES / (share * num_bytes)),
                     content=[VERSION, section, libraries],
                 ),
                 work=train,
@@ -99,6 +101,7 @@ def _plan(
     inputs: list[dict[str, Any]],
     section: dict[str, Any],
     share: float,
+    check_share: float,
     content: list[object],
 ) -> list[Part]:
     digests = [[entry["content"], entry["fates_content"]] for entry in inputs]
@@ -110,6 +113,7 @@ def _plan(
                 "parts": [[entry["url"], entry["fates"], entry["source"]] for entry in inputs],
                 "section": section,
                 "share": share,
+                "check_share": check_share,
             },
         )
     ]
@@ -146,7 +150,6 @@ def train(part: Part, output: Output) -> None:
     section = part.inputs["section"]
     num_chars: dict[str, int] = {}
     samples: list[Sample] = []
-    check_share = min(1.0, _CHECK_MB / section["sample_mb"])
 
     def sample() -> Iterator[str]:
         num_chars.clear()
@@ -159,7 +162,7 @@ def train(part: Part, output: Output) -> None:
                     continue
                 text = row["text"][:_MAX_DOCUMENT_CHARS]
                 num_chars[source] = num_chars.get(source, 0) + len(text)
-                if keyed.below(keyed.mix(_CHECK, number), check_share)[0]:
+                if keyed.below(keyed.mix(_CHECK, number), part.inputs["check_share"])[0]:
                     samples.append(Sample(source=source, language=row["language"], text=text))
                 yield text
 

@@ -28,9 +28,8 @@ Texts = Callable[[], Iterator[str]]
 """Gives the texts to train on, as often as it is called."""
 
 _GOES_ON = "##"
-_ALPHABET_SHARE = 16
-"""A character takes two entries of a WordPiece vocabulary, alone and as one that goes on a word;
-the most frequent ones, at most a sixteenth of the vocabulary, have them. BERT's has 1,000."""
+_ALPHABET = 1000
+"""Characters that a WordPiece vocabulary has, as BERT's; see `alphabet_size`."""
 
 
 def train_bpe(texts: Texts, *, vocabulary: int) -> Tokenizer:
@@ -73,7 +72,7 @@ def train_wordpiece(texts: Texts, *, vocabulary: int, lowercase: bool) -> Tokeni
     for text in texts():
         characters.update(tokenizer.normalizer.normalize_str(text))
     by_number = sorted((-number, char) for char, number in characters.items() if not char.isspace())
-    alphabet = sorted(char for _, char in by_number[: vocabulary // _ALPHABET_SHARE])
+    alphabet = sorted(char for _, char in by_number[: alphabet_size(vocabulary)])
     going_on = [_GOES_ON + char for char in alphabet if _goes_on(char)]
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocabulary,
@@ -93,6 +92,14 @@ def train_wordpiece(texts: Texts, *, vocabulary: int, lowercase: bool) -> Tokeni
         token for token in table["added_tokens"] if token["content"] in SPECIAL_TOKENS
     ]
     return Tokenizer.from_str(json.dumps(table))
+
+
+def alphabet_size(vocabulary: int) -> int:
+    """Return how many characters a WordPiece vocabulary has, the most frequent ones.
+
+    Each takes two entries, alone and as one that goes on a word, so a small vocabulary has fewer.
+    """
+    return max(vocabulary // 16, min(_ALPHABET, vocabulary // 4))
 
 
 def _goes_on(char: str) -> bool:
