@@ -111,7 +111,7 @@ def _breaks_of(codes, kinds, num, origin, begins, token, end_token, breaks):
 
 
 @kernel
-def begins_by_size(ids, token_ends, offsets, sizes, begins):
+def begins_by_size(ids, token_ends, offsets, sizes, begins, is_whole):
     """Find where tokens begin that follow each other without a gap.
 
     Args:
@@ -120,16 +120,34 @@ def begins_by_size(ids, token_ends, offsets, sizes, begins):
         offsets: [N + 1], where each text begins in bytes and the last ends.
         sizes: int64 [vocabulary], the bytes of each token.
         begins: int64 [T], receives the byte of its text in which each begins.
-
-    Returns:
-        Whether the tokens of each text have as many bytes as it.
+        is_whole: bool [N], receives whether the tokens of each text have as many bytes as it.
     """
-    is_whole = True
     for text in range(len(offsets) - 1):
         at = 0
         for token in range(token_ends[text], token_ends[text + 1]):
             begins[token] = at
             at += sizes[ids[token]]
-        if at != np.int64(offsets[text + 1]) - np.int64(offsets[text]):
-            is_whole = False
-    return is_whole
+        is_whole[text] = at == np.int64(offsets[text + 1]) - np.int64(offsets[text])
+
+
+@kernel
+def find_any(data, offsets, table, found):
+    """Find the texts with a character, not an ASCII one, that a table names.
+
+    Args:
+        data: uint8, the bytes of all texts.
+        offsets: [N + 1], where each text begins and the last ends.
+        table: bool [codepoints.NUM_CODES].
+        found: bool [N], receives whether each has one.
+    """
+    for text in range(len(offsets) - 1):
+        at, end = np.int64(offsets[text]), np.int64(offsets[text + 1])
+        found[text] = False
+        while at < end:
+            if data[at] < 0x80:
+                at += 1
+                continue
+            code, at = decode_one(data, at)
+            if table[code]:
+                found[text] = True
+                break

@@ -14,7 +14,8 @@ from tokenizers import Tokenizer
 
 from corpus import identity, keyed, storage
 from pipeline import encoders, tokenizer, tokenizer_check
-from pipeline.flow import Output, Part, part_fingerprint
+from pipeline.flow import Output, Part, Receipts, part_fingerprint
+from pipeline.token_places import Tokens, UnfitError
 from pipeline.tokenizer_check import Sample
 
 VERSION = 1
@@ -36,6 +37,8 @@ _PIECES = (
     "中文，没有空格。日本語のテキスト！ ไทย ລາວ မြန်မာ ភាសា",
     "العربية، עברית हिन्दी। 한국어 \u1112\u1161\u11ab ελληνικός ΣΟΦΟΣ",
     "👩‍👩‍👧 🇩🇪 ❤️ \U0001d504 \U0010ffff \ufffd \ufeff",
+    # New in Unicode 17, and not assigned.
+    "a\u088f\ua7ce b\U000323b0\U00011db0 1\u0c5c2 'the\U000c139a",
     "(foo)[bar]{baz}<qux> -- … — “x” «y» http://a.b/c?d=e&f#g `a_b` $x^2$ \\n @me #tag",
     "the [MASK] and [SEP]of[CLS] [PAD][UNK] <s></s> <mask> <|endoftext|>",
 )
@@ -79,7 +82,7 @@ def decide(texts: list[str], data: bytes, candidates: list[str]) -> Decision:
     for name in candidates:
         try:
             reason = _difference(name, tokenizer.load(data), batches, wanted)
-        except encoders.UnfitError as error:
+        except UnfitError as error:
             reason = str(error)
         if reason:
             refused[name] = reason
@@ -96,9 +99,7 @@ def decide(texts: list[str], data: bytes, candidates: list[str]) -> Decision:
     raise AssertionError("tokenizers differs from itself")
 
 
-def _difference(
-    name: str, own: Tokenizer, batches: list[pa.Array], wanted: list[encoders.Tokens]
-) -> str:
+def _difference(name: str, own: Tokenizer, batches: list[pa.Array], wanted: list[Tokens]) -> str:
     """Return how an encoder differs from what is wanted, empty where it does not."""
     encoder = encoders.make(name, own)
     # Twice: an encoder that remembers words must be right about those it knows, too.
@@ -130,14 +131,15 @@ def probes(own: Tokenizer) -> list[str]:
 
 
 def plan(
+    receipts: Receipts,
     *,
     inputs: list[dict[str, Any]],
     vocabulary: dict[str, Any],
-    candidates: list[str],
     libraries: dict[str, str],
 ) -> list[Part]:
     """Return the one part: the parts of each source whose contents hash lowest."""
     key = vocabulary["digest"]
+    candidates = [name for name in encoders.PREFERRED if name != "gigatoken" or name in libraries]
     drawn = sorted(
         (entry["source"], identity.fingerprint([key, entry["content"]]), number)
         for number, entry in enumerate(inputs)

@@ -94,7 +94,7 @@ def stage(
     }
     licences = {source.name: source.licence for source in recipe.source}
     plan_encoder = partial(
-        _plan_encoder,
+        proof.plan,
         inputs=common["inputs"],
         vocabulary=common["vocabulary"],
         libraries={**libraries, **fast},
@@ -154,19 +154,6 @@ def _content(
         vocabulary["special"],
         libraries,
     ]
-
-
-def _plan_encoder(
-    receipts: Receipts,
-    *,
-    inputs: list[dict[str, Any]],
-    vocabulary: dict[str, Any],
-    libraries: dict[str, str],
-) -> list[Part]:
-    candidates = [name for name in encoders.PREFERRED if name != "gigatoken" or name in libraries]
-    return proof.plan(
-        inputs=inputs, vocabulary=vocabulary, candidates=candidates, libraries=libraries
-    )
 
 
 def _plan_tokens(

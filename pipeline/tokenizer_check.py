@@ -10,7 +10,8 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from pipeline import words
-from pipeline.encoders import Encoder, token_sizes
+from pipeline.encoders import Encoder
+from pipeline.token_places import token_sizes
 
 _BATCH = 64
 

@@ -13,7 +13,8 @@ from pipeline.break_kernel import INSIDE as INSIDE
 from pipeline.break_kernel import SENTENCE as SENTENCE
 from pipeline.break_kernel import WORD as WORD
 from pipeline.codepoints import tables
-from pipeline.encoders import Encoder, Tokens
+from pipeline.encoders import Encoder
+from pipeline.token_places import Tokens
 from pipeline.words import text_buffers
 
 _WINDOW_BYTES = 1 << 18

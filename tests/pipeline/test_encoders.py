@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
-from pipeline import encoders, proof, tokenizer, tokenizer_check, vocabularies
-from pipeline.encoders import Plain, UnfitError
+from pipeline import encoders, proof, tokenizer, tokenizer_check, vocabularies, word_table
+from pipeline.encoders import Plain
+from pipeline.token_places import Tokens, UnfitError
 
 HAS_GIGATOKEN = importlib.util.find_spec("gigatoken") is not None
 needs_gigatoken = pytest.mark.skipif(not HAS_GIGATOKEN, reason="gigatoken is not installed")
@@ -58,7 +59,7 @@ def kept(bpe, wordpiece) -> dict[tuple[str, str], encoders.Encoder]:
     return made
 
 
-def assert_equal(found: encoders.Tokens, wanted: encoders.Tokens) -> None:
+def assert_equal(found: Tokens, wanted: Tokens) -> None:
     assert found.ids.tolist() == wanted.ids.tolist()
     assert found.ends.tolist() == wanted.ends.tolist()
     assert found.begins.tolist() == wanted.begins.tolist()
@@ -104,8 +105,8 @@ def test_a_slice_of_a_table_is_encoded_as_its_texts(bpe, kept):
 
 
 def test_a_full_table_begins_anew_and_long_texts_are_asked_for_in_parts(monkeypatch, bpe):
-    monkeypatch.setattr(encoders, "_TABLE_BYTES", 600)
-    monkeypatch.setattr(encoders, "_CALL_BYTES", 50)
+    monkeypatch.setattr(word_table, "TABLE_BYTES", 600)
+    monkeypatch.setattr(word_table, "CALL_BYTES", 50)
     encoder = encoders.make("words", bpe)
     for text in texts(6):
         column = pa.array([text + " x" * 9, "y" * 120, text], pa.string())
