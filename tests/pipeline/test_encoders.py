@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
-from pipeline import encoders, proof, tokenizer, tokenizer_check, vocabularies, word_table
+from pipeline import encoders, flow, proof, tokenizer, tokenizer_check, vocabularies, word_table
 from pipeline.encoders import Plain
 from pipeline.token_places import Tokens, UnfitError
 
@@ -234,3 +234,41 @@ def test_tokens_that_lose_text_are_counted(bpe):
         samples(("a", "en", "the rock"), ("a", "en", "xylophone")), own, Plain(own), unknown=1
     )
     assert (found["num_documents"], found["num_changed"]) == (2, 1)
+
+
+def test_the_proof_is_of_few_parts_of_each_source_whatever_their_order():
+    inputs = [
+        {
+            "name": f"{source}-{number}",
+            "url": f"{source}/{number}",
+            "fates": f"fates/{source}/{number}",
+            "content": f"{source} {number}",
+            "fates_content": "",
+            "source": source,
+            "num_rows": number,
+            "num_bytes": 1_000_000 * number,
+        }
+        for source, num in (("books", 3), ("news", 40))
+        for number in range(num)
+    ]
+    common = {
+        "vocabulary": {"digest": "0", "url": "t", "special": {"[UNK]": 1}},
+        "libraries": {"tokenizers": "1"},
+    }
+    (part,) = proof.plan({}, inputs=inputs, **common)
+    (again,) = proof.plan({}, inputs=inputs[::-1], **common)
+    assert again == part
+    drawn = [source for _, _, source in part.inputs["parts"]]
+    assert drawn == ["books"] * 2 + ["news"] * 4  # a part without documents has nothing to draw
+    assert part.inputs["candidates"] == ["words", "tokenizers"]
+    assert 0 < part.inputs["shares"]["news"] < part.inputs["shares"]["books"] < 1
+    # Another version of an encoder is another proof.
+    other = {**common, "libraries": {"tokenizers": "1", "gigatoken": "2"}}
+    (fast,) = proof.plan({}, inputs=inputs, **other)
+    assert fast.inputs["candidates"] == ["gigatoken", "words", "tokenizers"]
+    assert fast.fingerprint != part.fingerprint
+
+
+def test_a_worker_without_the_planned_encoder_is_refused():
+    with pytest.raises(ValueError, match=r"no-such-encoder not installed \(planned with 1.0\)"):
+        flow.refuse_other({"no-such-encoder": "1.0"})
