@@ -139,5 +139,10 @@ class _Gigatoken:
 @functools.cache
 def _unassigned() -> NDArray[np.bool_]:
     """Return which code points are no characters in Python's version of Unicode."""
-    categories = map(unicodedata.category, map(chr, range(NUM_CODES)))
-    return np.fromiter((category == "Cn" for category in categories), np.bool_, NUM_CODES)
+    found = np.zeros(NUM_CODES, dtype=np.bool_)
+    # Planes 4 to 13 are empty; 15 and 16 are for private use.
+    found[0x40000:0xF0000] = True
+    for first, last in ((0, 0x40000), (0xE0000, 0xE1000)):
+        categories = map(unicodedata.category, map(chr, range(first, last)))
+        found[first:last] = [category == "Cn" for category in categories]
+    return found

@@ -4,6 +4,7 @@ Decided once, before anything is encoded, on documents drawn by hash from a few 
 source; so it depends on neither order nor workers, and all workers do as it says.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -101,10 +102,10 @@ def decide(texts: list[str], data: bytes, candidates: list[str]) -> Decision:
 
 def _difference(name: str, own: Tokenizer, batches: list[pa.Array], wanted: list[Tokens]) -> str:
     """Return how an encoder differs from what is wanted, empty where it does not."""
-    encoder = encoders.make(name, own)
+    tried = encoders.make(name, own)
     # Twice: an encoder that remembers words must be right about those it knows, too.
     for batch, right in [*zip(batches, wanted, strict=True)] * 2:
-        found = encoder.encode(batch)
+        found = tried.encode(batch)
         for number, text in enumerate(batch.to_pylist()):
             mine, its = (
                 tokens.ids[tokens.ends[number] : tokens.ends[number + 1]]
@@ -182,8 +183,8 @@ def prove(part: Part, output: Output) -> None:
     samples = list(_samples(part))
     decision = decide([sample.text for sample in samples], data, part.inputs["candidates"])
     own = tokenizer.load(data)
-    encoder = encoders.make(decision.encoder, own)
-    checks = tokenizer_check.check(samples, own, encoder, unknown=part.inputs["unknown"])
+    chosen = encoders.make(decision.encoder, own)
+    checks = tokenizer_check.check(samples, own, chosen, unknown=part.inputs["unknown"])
     missing = {
         name: "not installed"
         for name in encoders.PREFERRED
@@ -196,6 +197,19 @@ def prove(part: Part, output: Output) -> None:
     with output.create(FILE) as file:
         file.write(identity.pretty(facts))
     output.facts.update(encoder=decision.encoder, version=decision.version)
+
+
+@functools.lru_cache(maxsize=1)
+def encoder(name: str, data: bytes) -> encoders.Encoder:
+    """Return the encoder that was decided on, one that this process may have had before.
+
+    Making it takes a second, and what it has learnt of words is as good for the next part.
+
+    Args:
+        name: of `encoders.PREFERRED`.
+        data: a tokenizer.json.
+    """
+    return encoders.make(name, tokenizer.load(data))
 
 
 def _samples(part: Part) -> Iterator[Sample]:

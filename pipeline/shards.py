@@ -204,8 +204,7 @@ def _plan_tokens(
 def write_tokens(part: Part, output: Output) -> None:
     """Encode the kept documents of one part."""
     inputs = part.inputs
-    own = tokenizer.load(storage.read_bytes(inputs["tokenizer"]))
-    encoder = encoders.make(inputs["encoder"], own)
+    encoder = proof.encoder(inputs["encoder"], storage.read_bytes(inputs["tokenizer"]))
     layout = {tuple(entry): number for number, entry in enumerate(inputs["layout"])}
     texts: list[dict[str, Any]] = []
     partitions: list[int] = []
