@@ -112,8 +112,10 @@ class _Gigatoken:
         refuse_added(table)
         if not installed():
             raise UnfitError("not installed")
-        import gigatoken
-
+        try:
+            import gigatoken
+        except ImportError as error:
+            raise UnfitError(f"it cannot be imported: {error}") from error
         self._sizes, self._plain = sizes, Plain(tokenizer)
         try:
             # Without them, special tokens in the text are text.
