@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
-from pipeline import encoders, flow, proof, tokenizer, tokenizer_check, vocabularies, word_table
+from pipeline import (
+    codepoints,
+    encoders,
+    flow,
+    proof,
+    tokenizer,
+    tokenizer_check,
+    vocabularies,
+    word_table,
+)
 from pipeline.encoders import Plain
 from pipeline.token_places import Tokens, UnfitError
 
@@ -181,6 +190,18 @@ def test_what_a_normal_form_changes_is_placed_by_tokenizers(bpe):
     found = encoders.make("gigatoken", own).encode(column)
     assert_equal(found, Plain(own).encode(column))
     assert np.array_equal(found.begins[: found.ends[1]], np.sort(found.begins[: found.ends[1]]))
+
+
+@needs_gigatoken
+def test_gigatoken_cuts_as_tokenizers_around_every_character_that_python_knows():
+    import gigatoken
+
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    chars = codepoints._known()
+    for at in range(0, len(chars), 4096):
+        text = "".join(f"\na{c}b1{c}2!{c}? {c}" for c in chars[at : at + 4096])
+        theirs = [end - begin for _, (begin, end) in byte_level.pre_tokenize_str(text)]
+        assert [len(piece.decode()) for piece in gigatoken.pretokenizer(text.encode())] == theirs
 
 
 def samples(*rows: tuple[str, str, str]) -> list[tokenizer_check.Sample]:
