@@ -51,7 +51,7 @@ def test_encoders(texts, kind, capsys):
     own = train(kind, sample)
     batches = [texts[at : at + _BATCH] for at in range(0, len(texts), _BATCH)]
     rows, wanted = [], None
-    for name in ("encode_batch_fast", *"words", "gigatoken"):
+    for name in ("encode_batch_fast", "words", "gigatoken"):
         if name == "encode_batch_fast":
             ids, taken = timed(lambda batch: fast(own, batch), batches)
             rows.append((name, taken, 0.0))
