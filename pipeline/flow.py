@@ -259,7 +259,10 @@ def _installed(name: str) -> str:
     if name == "unicode":
         return unicodedata.unidata_version
     if name != "gristmill":
-        return importlib.metadata.version(name)
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return "not installed"
     # An image made before the last edit has the same version number, but not the same code.
     modules = sorted(Path(__file__).parent.glob("*.py")) + sorted(
         Path(sets.__file__).parent.glob("*.py")

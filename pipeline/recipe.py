@@ -266,9 +266,11 @@ class Fates:
 class Tokenizer:
     """A tokenizer trained on a sample, or one that is pinned."""
 
-    kind: Literal["bpe"] = "bpe"
-    """bpe: byte-level BPE. A WordPiece tokenizer can be pinned, but not trained: the trainer's
-    result differs from run to run."""
+    kind: Literal["bpe", "wordpiece"] = "bpe"
+    """bpe: byte-level BPE, which spells every text. wordpiece: with BERT's normalizer and words; a
+    word with a rare character is [UNK]."""
+    lowercase: bool = True
+    """Of wordpiece: fold case and strip accents, as BERT uncased."""
     vocabulary: int = 32768
     """Entries, special tokens included: a multiple of 64."""
     sample_mb: int = 512

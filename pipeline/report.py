@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from corpus import storage
 from corpus.sets import Manifest
 from corpus.text_table import aligned
+from pipeline import tokenizer_report
 from pipeline.matches_report import matches_text
 from pipeline.verdicts import REASONS
 
@@ -205,10 +206,17 @@ def lines(command: str, manifest: Manifest, url: str, paths: Mapping[str, str]) 
     if command == "tokenizer":
         sample = manifest.facts.get("sample_chars", {})
         trained = ", ".join(f"{number:,} characters of {name}" for name, number in sample.items())
-        return f"vocabulary {manifest.facts['vocabulary']:,}" + (
+        head = f"vocabulary {manifest.facts['vocabulary']:,}" + (
             f", trained on {trained}" if trained else ", pinned"
         )
-    return "\n".join([shards_table(manifest), *_forgotten_notes(manifest)])
+        return "\n\n".join([head, *tokenizer_report.checks_text(manifest.facts.get("checks", []))])
+    return "\n\n".join(
+        [
+            "\n".join([shards_table(manifest), *_forgotten_notes(manifest)]),
+            tokenizer_report.encoder_text(manifest.facts["encoder"]),
+            *tokenizer_report.checks_text(manifest.facts["tokenizer_checks"]),
+        ]
+    )
 
 
 def _forgotten_notes(manifest: Manifest) -> Iterator[str]:

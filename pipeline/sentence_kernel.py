@@ -1,4 +1,4 @@
-"""The number of sentences, by the rule of sentences.py, without cutting the text."""
+"""Where sentences end, by the rule of sentences.py, and how many there are."""
 
 import numpy as np
 
@@ -40,14 +40,19 @@ def count_sentences(codes, kinds, begin, end):
     """Return len(sentences.sentence_ends(text)) of the text [begin, end)."""
     found = 0
     at = begin
-    last = begin  # the end of the last sentence
+    while at < end:
+        at = sentence_end(codes, kinds, begin, end, at)
+        found += 1
+    return found
+
+
+@kernel
+def sentence_end(codes, kinds, begin, end, at):
+    """Return where the sentence ends that begins at `at`, in the text [begin, end)."""
     while at < end:
         kind = kinds[at]
         if codes[at] == _NEWLINE:
-            at = _after_gap(codes, kinds, at, end)
-            found += 1
-            last = at
-            continue
+            return _after_gap(codes, kinds, at, end)
         if not kind & _ANY_STOP:
             at += 1
             continue
@@ -63,10 +68,9 @@ def count_sentences(codes, kinds, begin, end):
             at = stop_end  # no white space behind it: no later stop of this run has it either
             continue
         if bit != STOP_LATIN or _is_end(codes, kinds, begin, end, at, stop_end, gap, after):
-            found += 1
-            last = after
+            return after
         at = after
-    return found + (last < end)
+    return end
 
 
 @kernel

@@ -1,7 +1,8 @@
 """Stage `shards`: kept documents -> token ids -> packed rows in Arrow IPC files.
 
-    tokens  per documents part: its kept documents encoded, with where they may be cut, by bin
-    parts   per bin and row length: documents laid out in rows, one shard
+    encoder  decides what to encode with, see proof.py
+    tokens   per documents part: its kept documents encoded, with where they may be cut, by bin
+    parts    per bin and row length: documents laid out in rows, one shard
 
 A bin is the documents of one source and subset whose hashed ids fall together; there are as many
 bins as keep each near `shards.bin_mb`. Each row length has its own shards.
@@ -18,7 +19,16 @@ import pyarrow as pa
 from corpus import card, identity, sets, storage, token_ids
 from corpus.sets import Manifest, Receipt
 from corpus.shards import SHARD_FORMAT, SPECIAL_TOKENS, TOKENIZER_FOLDER
-from pipeline import partition, recipe_record, rows, shard_files, tokenizer, tokens
+from pipeline import (
+    encoders,
+    partition,
+    proof,
+    recipe_record,
+    rows,
+    shard_files,
+    tokenizer,
+    tokens,
+)
 from pipeline.bins import bin_of, num_bins, partitions
 from pipeline.flow import (
     Output,
@@ -33,6 +43,7 @@ from pipeline.recipe import Recipe
 
 VERSION = 3
 _BATCH_DOCUMENTS = 64
+_BATCH_CHARS = 1 << 24
 
 
 def stage(
@@ -55,10 +66,11 @@ def stage(
         "recipe": recipe_record.record(recipe),
     }
     libraries = identity.libraries("tokenizers", "pyarrow")
+    fast = encoders.installed()
     what = identify(
         section=section,
         version=VERSION,
-        libraries=libraries,
+        libraries={**libraries, **fast},
         parents={
             "documents": documents.digest(),
             "fates": decided.digest(),
@@ -86,10 +98,17 @@ def stage(
         "url": url,
     }
     licences = {source.name: source.licence for source in recipe.source}
+    plan_encoder = partial(
+        proof.plan,
+        inputs=common["inputs"],
+        vocabulary=common["vocabulary"],
+        libraries={**libraries, **fast},
+    )
     return Stage(
         name="shards",
         identity=what,
         steps=[
+            Step(name="encoder", plan=plan_encoder, work=proof.prove),
             Step(name="tokens", plan=partial(_plan_tokens, **common), work=write_tokens),
             Step(name="parts", plan=partial(_plan_parts, **common), work=pack_bin),
         ],
@@ -138,12 +157,14 @@ def _plan_tokens(
     libraries: dict[str, str],
     url: str,
 ) -> list[Part]:
+    encoder = receipts["encoder"][0].facts
     return [
         Part(
             name=entry["name"],
             fingerprint=part_fingerprint(
                 "shards",
                 "tokens",
+                [encoder["encoder"], encoder["version"]],
                 _content(
                     entry["source"],
                     section=section,
@@ -158,6 +179,7 @@ def _plan_tokens(
                 "documents": entry["url"],
                 "fates": entry["fates"],
                 "tokenizer": vocabulary["url"],
+                "encoder": encoder["encoder"],
                 "special": vocabulary["special"],
                 "seed": section["seed"],
                 "source": entry["source"],
@@ -173,17 +195,15 @@ def _plan_tokens(
 def write_tokens(part: Part, output: Output) -> None:
     """Encode the kept documents of one part."""
     inputs = part.inputs
-    encoder = tokenizer.load(storage.read_bytes(inputs["tokenizer"]))
-    # "[SEP]" in an article is five characters, not the end of a piece.
-    encoder.encode_special_tokens = True
+    encoder = proof.encoder(inputs["encoder"], storage.read_bytes(inputs["tokenizer"]))
     layout = {tuple(entry): number for number, entry in enumerate(inputs["layout"])}
     texts: list[dict[str, Any]] = []
     partitions: list[int] = []
     pending: list[tuple[str, dict[str, Any]]] = []
-    num_tokens = num_bytes = 0
+    num_tokens = num_bytes = num_chars = 0
 
     def flush() -> None:
-        nonlocal num_tokens, num_bytes
+        nonlocal num_tokens, num_bytes, num_chars
         encoded = tokens.encode([row["text"] for _, row in pending], encoder)
         for (subset, row), document in zip(pending, encoded, strict=True):
             num_tokens += len(document.ids)
@@ -193,11 +213,13 @@ def write_tokens(part: Part, output: Output) -> None:
             texts.append({**named, "ids": document.ids, "breaks": document.breaks})
             partitions.append(layout[subset, number])
         pending.clear()
+        num_chars = 0
 
     columns = ["id", "key", "title", "url", "text"]
     for entry in tokenizer.kept_texts(inputs["documents"], inputs["fates"], columns=columns):
         pending.append(entry)
-        if len(pending) == _BATCH_DOCUMENTS:
+        num_chars += len(entry[1]["text"])
+        if len(pending) == _BATCH_DOCUMENTS or num_chars >= _BATCH_CHARS:
             flush()
     flush()
     table = pa.table(
@@ -278,6 +300,7 @@ def _facts(
 ) -> dict[str, Any]:
     """Describe the set: tokenizer, fill, entropy, licences."""
     facts = vocabulary.facts
+    proven = json.loads(storage.read_bytes(storage.join(url, "work", "encoder", proof.FILE)))
     return {
         "shard_format": SHARD_FORMAT,
         "vocabulary": facts["vocabulary"],
@@ -288,6 +311,9 @@ def _facts(
         ),
         "special_tokens": {name: facts["special_tokens"][name] for name in SPECIAL_TOKENS},
         "tokenizer_digest": facts["tokenizer_digest"],
+        # What encoded the text, and on what it was found equal to `tokenizers`.
+        "encoder": proven["encoder"],
+        "tokenizer_checks": proven["checks"],
         "row_lengths": section["row_lengths"],
         "packing": section["packing"],
         **shard_files.row_facts(receipts, url, row_lengths=section["row_lengths"]),

@@ -10,19 +10,23 @@ from typing import Any
 
 import numpy as np
 import tokenizers
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer
 
 from corpus import identity, keyed, storage
 from corpus.sets import Manifest, Receipt
 from corpus.shards import SPECIAL_TOKENS
-from pipeline import cuts, measures
+from pipeline import cuts, encoders, measures, tokenizer_check, vocabularies
 from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 from pipeline.recipe import Recipe
+from pipeline.tokenizer_check import Sample
 
-VERSION = 1
+VERSION = 2
 _SAMPLE = 0x53414D50  # keeps this draw apart from other hashes of the same ids
 _MAX_DOCUMENT_CHARS = 100_000
 """Of one document in the sample: a few giant books must not make the vocabulary."""
+_CHECK_BYTES = 4_000_000
+"""Of the sample that is encoded with the vocabulary when it is there, to see what comes of it."""
+_CHECK = 0x43484543  # keeps this draw apart from other hashes of the same ids
 _ALIASES = {
     "[PAD]": ("[PAD]", "<pad>"),
     "[UNK]": ("[UNK]", "<unk>"),
@@ -41,6 +45,7 @@ def stage(recipe: Recipe, decided: Manifest, documents: Manifest, *, data: str) 
         "kind": config.kind,
         "vocabulary": config.vocabulary,
         "sample_mb": config.sample_mb,
+        **({"lowercase": config.lowercase} if config.kind == "wordpiece" else {}),
     }
     libraries = identity.libraries("tokenizers")
     inputs = joined_inputs(decided, documents, data=data)
@@ -49,7 +54,8 @@ def stage(recipe: Recipe, decided: Manifest, documents: Manifest, *, data: str) 
         for name, number in decided.counts.items()
         if name.startswith("num_bytes ") and name.endswith(" kept train")
     }
-    share = min(1.0, config.sample_mb * 1e6 / max(1, sum(kept.values())))
+    num_bytes = max(1, sum(kept.values()))
+    share = min(1.0, config.sample_mb * 1e6 / num_bytes)
     return Stage(
         name="tokenizers",
         identity=identify(
@@ -66,6 +72,7 @@ def stage(recipe: Recipe, decided: Manifest, documents: Manifest, *, data: str) 
                     inputs=inputs,
                     section=section,
                     share=share,
+                    check_share=min(1.0, _CHECK_BYTES / (share * num_bytes)),
                     content=[VERSION, section, libraries],
                 ),
                 work=train,
@@ -94,6 +101,7 @@ def _plan(
     inputs: list[dict[str, Any]],
     section: dict[str, Any],
     share: float,
+    check_share: float,
     content: list[object],
 ) -> list[Part]:
     digests = [[entry["content"], entry["fates_content"]] for entry in inputs]
@@ -105,6 +113,7 @@ def _plan(
                 "parts": [[entry["url"], entry["fates"], entry["source"]] for entry in inputs],
                 "section": section,
                 "share": share,
+                "check_share": check_share,
             },
         )
     ]
@@ -115,18 +124,20 @@ def kept_texts(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Read the kept documents of a part: (subset, row) in the order of the part.
 
-    What fates cuts out of a text is not in it; a document of which nothing is left is none.
+    A row has the language that was identified, too. What fates cuts out of a text is not in it; a
+    document of which nothing is left is none.
     """
-    decided = measures.open_parquet(fates).read(columns=["id", "subset", "cuts"])
+    decided = measures.open_parquet(fates).read(columns=["id", "subset", "cuts", "language"])
     offset = 0
     for batch in measures.batches(documents, columns, num_rows=num_rows):
         here = decided.slice(offset, batch.num_rows)
         assert here["id"].to_pylist() == batch.column("id").to_pylist(), "fates of other documents"
         offset += batch.num_rows
-        names = (here["subset"].to_pylist(), here["cuts"].to_pylist(), batch.to_pylist())
-        for subset, spans, row in zip(*names, strict=True):
+        names = (here[name].to_pylist() for name in ("subset", "cuts", "language"))
+        for subset, spans, language, row in zip(*names, batch.to_pylist(), strict=True):
             if subset is None:
                 continue
+            row["language"] = language
             if spans:
                 row["text"] = cuts.cut(row["text"], spans)
                 if not row["text"].strip():
@@ -135,22 +146,32 @@ def kept_texts(
 
 
 def train(part: Part, output: Output) -> None:
-    """Train a tokenizer on the sample and write its files."""
+    """Train a tokenizer on the sample, write its files, and say what it makes of the sample."""
     section = part.inputs["section"]
     num_chars: dict[str, int] = {}
+    samples: list[Sample] = []
 
     def sample() -> Iterator[str]:
+        num_chars.clear()
+        samples.clear()
         for documents, fates, source in part.inputs["parts"]:
             for subset, row in kept_texts(documents, fates, columns=["id", "text"]):
-                draw = keyed.mix(_SAMPLE, np.array([row["id"]], dtype=np.uint64))
-                if subset != "train" or not keyed.below(draw, part.inputs["share"])[0]:
+                number = np.array([row["id"]], dtype=np.uint64)
+                is_drawn = keyed.below(keyed.mix(_SAMPLE, number), part.inputs["share"])[0]
+                if subset != "train" or not is_drawn:
                     continue
                 text = row["text"][:_MAX_DOCUMENT_CHARS]
                 num_chars[source] = num_chars.get(source, 0) + len(text)
+                if keyed.below(keyed.mix(_CHECK, number), part.inputs["check_share"])[0]:
+                    samples.append(Sample(source=source, language=row["language"], text=text))
                 yield text
 
-    tokenizer, trainer = _untrained(vocabulary=section["vocabulary"])
-    tokenizer.train_from_iterator(sample(), trainer)
+    if section["kind"] == "bpe":
+        tokenizer = vocabularies.train_bpe(sample, vocabulary=section["vocabulary"])
+    else:
+        tokenizer = vocabularies.train_wordpiece(
+            sample, vocabulary=section["vocabulary"], lowercase=section["lowercase"]
+        )
     if tokenizer.get_vocab_size() < section["vocabulary"]:
         raise ValueError(
             f"tokenizer.vocabulary is {section['vocabulary']}, but the text has only "
@@ -160,40 +181,16 @@ def train(part: Part, output: Output) -> None:
     for name, data in files(tokenizer).items():
         with output.create(name) as file:
             file.write(data)
+    special = {name: tokenizer.get_vocab()[name] for name in SPECIAL_TOKENS}
+    encoder = encoders.make("words", tokenizer)
+    checks = tokenizer_check.check(samples, tokenizer, encoder, unknown=special["[UNK]"])
+    assert not any(one["num_changed"] for one in checks), "a text does not come back"
     output.facts.update(
         vocabulary=tokenizer.get_vocab_size(),
-        special_tokens={name: tokenizer.token_to_id(name) for name in SPECIAL_TOKENS},
+        special_tokens=special,
         sample_chars=dict(sorted(num_chars.items())),
+        checks=checks,
     )
-
-
-def _added_tokens() -> list[AddedToken]:
-    """Return the special tokens, in the order of their ids.
-
-    [MASK] takes the space before it along: the piece it hides, such as " river", does too.
-    """
-    return [
-        AddedToken(name, special=True, normalized=False, lstrip=name == "[MASK]")
-        for name in SPECIAL_TOKENS
-    ]
-
-
-def _untrained(*, vocabulary: int) -> tuple[Tokenizer, trainers.BpeTrainer]:
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore[reportAttributeAccessIssue]
-    tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
-    tokenizer.post_processor = processors.TemplateProcessing(  # pyright: ignore[reportAttributeAccessIssue]
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B [SEP]",
-        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
-    )
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=_added_tokens(),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    return tokenizer, trainer
 
 
 def files(tokenizer: Tokenizer, special: dict[str, str] | None = None) -> dict[str, bytes]:

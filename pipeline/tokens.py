@@ -2,15 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
 
-from pipeline.sentences import sentence_ends
+from pipeline import break_kernel
+from pipeline.break_kernel import INSIDE as INSIDE
+from pipeline.break_kernel import SENTENCE as SENTENCE
+from pipeline.break_kernel import WORD as WORD
+from pipeline.codepoints import tables
+from pipeline.encoders import Encoder
+from pipeline.token_places import Tokens
+from pipeline.words import text_buffers
 
-INSIDE, WORD, SENTENCE = 0, 1, 2
-"""What begins with a token: nothing, a word, or a sentence (and with it a word)."""
+_WINDOW_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,27 +27,35 @@ class Encoded:
     ids: NDArray[np.uint32]
     """[T]."""
     breaks: bytes
-    """[T]: INSIDE, WORD or SENTENCE. The first token begins a sentence."""
+    """[T]: what begins with each token: INSIDE (nothing), WORD, or SENTENCE and with it a word.
+
+    A word is what white space surrounds, so a cut leaves "don't", "3.14" and "end." whole; in
+    scripts written without spaces it is a letter with its marks. The one space in front of a word
+    belongs to it, also where it is a token of its own; all other white space to what stands
+    before. Sentences are those of `sentences.sentence_ends`. The first token begins one."""
 
 
-def encode(texts: Sequence[str], tokenizer: Tokenizer) -> list[Encoded]:
+def encode(texts: Sequence[str], encoder: Encoder) -> list[Encoded]:
     """Encode texts, with the places where each may be cut."""
-    encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
-    return [_encoded(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
+    column = pa.array(texts, pa.string())
+    tokens = encoder.encode(column)
+    breaks = find_breaks(column, tokens).tobytes()
+    bounds = tokens.ends.tolist()
+    return [
+        Encoded(ids=tokens.ids[begin:end], breaks=breaks[begin:end])
+        for begin, end in pairwise(bounds)
+    ]
 
 
-def _encoded(text: str, encoding: Encoding) -> Encoded:
-    starts = np.array([start for start, _ in encoding.offsets], dtype=np.int64)
-    words = np.array(encoding.word_ids, dtype=np.int64)
-    word_starts = np.flatnonzero(np.diff(words, prepend=-1))
-    breaks = np.full(len(starts), INSIDE, dtype=np.uint8)
-    breaks[word_starts] = WORD
-    # A sentence begins with the word of the first token behind the end of the one before; the
-    # space in front of that word may be a token of its own and belongs to it.
-    behind = np.searchsorted(starts, np.array([0, *sentence_ends(text)[:-1]], dtype=np.int64))
-    behind = behind[behind < len(starts)]
-    breaks[word_starts[np.searchsorted(word_starts, behind, side="right") - 1]] = SENTENCE
-    return Encoded(ids=np.array(encoding.ids, dtype=np.uint32), breaks=breaks.tobytes())
+def find_breaks(
+    texts: pa.Array, tokens: Tokens, *, window_bytes: int = _WINDOW_BYTES
+) -> NDArray[np.uint8]:
+    """Return what begins with each token of texts, uint8 [T]; see `Encoded.breaks`."""
+    data, offsets = text_buffers(texts)
+    breaks = np.zeros(len(tokens.ids), dtype=np.uint8)
+    kinds = tables().kinds
+    break_kernel.find_breaks(data, offsets, tokens.begins, tokens.ends, kinds, window_bytes, breaks)
+    return breaks
 
 
 def cut(

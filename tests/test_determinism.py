@@ -1,12 +1,13 @@
 """Same recipe and same text, same bytes: whoever makes them, from wherever, in whatever pieces."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from corpus import sets
-from pipeline import multistream
+from pipeline import encoders, multistream
 from pipeline.__main__ import main
 from pipeline.documents import extract
 from pipeline.flow import Output, Part
@@ -103,3 +104,28 @@ def test_documents_do_not_depend_on_where_their_file_is_cut(tmp_path, make_dump,
     assert len(whole) == 23
     assert rows("every", starts) == whole
     assert rows("some", starts[::7]) == whole
+
+
+def test_without_gigatoken_every_shard_has_the_same_bytes(tmp_path, unbroken, monkeypatch):
+    if not encoders.installed():
+        pytest.skip("gigatoken is not installed")
+    shutil.copytree(unbroken.data, tmp_path / "data")
+    monkeypatch.setattr(encoders, "installed", dict)
+    run("shards", unbroken.recipe, tmp_path / "data")
+    found = {}
+    for path in (tmp_path / "data").glob("shards/*/manifest.json"):
+        manifest = sets.read_manifest(str(path.parent))
+        found[manifest.facts["encoder"]["encoder"]] = manifest
+    fast, slow = found["gigatoken"], found["words"]
+    assert [part.files for part in slow.parts] == [part.files for part in fast.parts]
+    # The set says which it was, and so do its id and the proof.
+    assert fast.identity["libraries"]["gigatoken"] == fast.facts["encoder"]["version"]
+    assert "gigatoken" not in slow.identity["libraries"]
+    assert slow.facts["encoder"]["refused"] == {"gigatoken": "not installed"}
+    proofs = [manifest.facts["encoder"] for manifest in (fast, slow)]
+    assert proofs[0]["ids_sha256"] == proofs[1]["ids_sha256"]
+    assert proofs[0]["num_documents"] > 30
+    (checks,) = fast.facts["tokenizer_checks"]
+    assert (checks["source"], checks["language"]) == ("wiki", "en")
+    assert (checks["num_unknown"], checks["num_changed"]) == (0, 0)
+    assert 1 < checks["num_tokens"] / checks["num_words"] < 4

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import zstandard
 
-from pipeline import layouts, tokenizer, tokens
+from pipeline import encoders, layouts, tokens, vocabularies
 
 pytestmark = pytest.mark.bench
 _MAX_BYTES = 12_000_000
@@ -47,9 +47,9 @@ def encoded() -> tuple[bytes, list[int]]:
     if not folder.is_dir():
         pytest.skip(f"no text at {folder}; name some in GRISTMILL_PACKING_TEXT")
     documents = texts(folder)
-    model, trainer = tokenizer._untrained(vocabulary=_VOCABULARY)
-    model.train_from_iterator(documents, trainer)
-    made = [one for one in tokens.encode(documents, model) if len(one.ids)]
+    model = vocabularies.train_bpe(lambda: iter(documents), vocabulary=_VOCABULARY)
+    encoder = encoders.make("words", model)
+    made = [one for one in tokens.encode(documents, encoder) if len(one.ids)]
     size = sum(len(text.encode()) for text in documents)
     print(f"\n{len(made):,} documents, {size / 1e6:.1f} MB, BPE of {_VOCABULARY:,}")
     offsets = np.cumsum([0, *(len(one.ids) for one in made)]).tolist()

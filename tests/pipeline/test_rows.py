@@ -128,7 +128,9 @@ def test_there_are_bins_enough_for_the_bytes_and_for_the_documents():
     assert [found(1, 49_152), found(1, 49_153), found(200_000_000, 50_000)] == [1, 2, 4]
 
 
-def plan(*, row_lengths: list[int], packing: str = "best_fit") -> tuple[set[str], set[str]]:
+def plan(
+    *, row_lengths: list[int], packing: str = "best_fit", encoder: str = "words"
+) -> tuple[set[str], set[str]]:
     """Return the fingerprints of the tokens parts and of the shards."""
     common = {
         "inputs": [
@@ -153,7 +155,14 @@ def plan(*, row_lengths: list[int], packing: str = "best_fit") -> tuple[set[str]
         "libraries": {},
         "url": "set",
     }
-    encoded = shards._plan_tokens({}, **common)
+    decided = Receipt(
+        name="encoder",
+        fingerprint="0",
+        files={},
+        counts={},
+        facts={"encoder": encoder, "version": "1"},
+    )
+    encoded = shards._plan_tokens({"encoder": [decided]}, **common)
     receipt = Receipt(
         name="a",
         fingerprint="0",
@@ -175,3 +184,11 @@ def test_a_new_row_length_or_packing_encodes_nothing_again():
     other_encoded, other_packed = plan(row_lengths=[64], packing="concat")
     assert other_encoded == encoded
     assert not other_packed & packed
+
+
+def test_another_encoder_encodes_again_and_packs_again_only_what_is_other():
+    encoded, packed = plan(row_lengths=[64])
+    other_encoded, other_packed = plan(row_lengths=[64], encoder="gigatoken")
+    assert not other_encoded & encoded
+    # The receipt of the tokens has the same digests here, so their rows are the same.
+    assert other_packed == packed

@@ -10,19 +10,17 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from corpus import schemas
-from pipeline import tokenizer, tokens
+from pipeline import encoders, tokenizer, tokens, vocabularies
+from pipeline.codepoints import CLOSER, MARK, STOP_WIDE, UNSPACED, tables
+from pipeline.sentences import sentence_ends
 
 
 @pytest.fixture(scope="module")
 def trained(request) -> Tokenizer:
-    from itertools import islice
-
     rng = random.Random(1)
     words = ["river", "stone", "bridge", "harvest", "engine", "and", "the", "of"]
     texts = [" ".join(rng.choice(words) for _ in range(30)) + ". " for _ in range(50)]
-    fresh, trainer = tokenizer._untrained(vocabulary=320)
-    fresh.train_from_iterator(islice(texts, 50), trainer)
-    return fresh
+    return vocabularies.train_bpe(lambda: iter(texts), vocabulary=448)
 
 
 @given(
@@ -44,7 +42,7 @@ def test_pieces_are_the_document(breaks, before, limit, spare):
 
 def test_a_long_document_is_cut_at_ends_of_sentences(trained):
     text = " ".join("The river and the stone of the bridge." for _ in range(40))
-    (document,) = tokens.encode([text], trained)
+    (document,) = tokens.encode([text], encoders.Plain(trained))
     pieces = [
         trained.decode(document.ids[begin:end].tolist())
         for begin, end in tokens.cut(document.breaks, 0, len(document.ids), limit=120)
@@ -54,16 +52,82 @@ def test_a_long_document_is_cut_at_ends_of_sentences(trained):
     assert len(pieces) > 2
 
 
+def flagged(text: str, own: Tokenizer) -> list[str]:
+    """Return the tokens of a text, each with a bar before it for a word and two for a sentence."""
+    (found,) = tokens.encode([text], encoders.Plain(own))
+    pairs = zip(found.breaks, found.ids.tolist(), strict=True)
+    return ["|" * kind + own.decode([number]) for kind, number in pairs]
+
+
+def test_a_sentence_begins_with_the_space_before_its_first_word(trained):
+    assert flagged("the river. 'the stone", trained)[:4] == ["||the", "| river", ".", "|| "]
+    assert flagged("the river? the stone", trained)[3:] == ["| the", "| stone"]
+    assert flagged("the river? (the stone", trained)[3:5] == ["|| ", "("]
+    assert flagged("the\n\nof the", trained) == ["||the", "\n", "\n", "||of", "| the"]
+
+
+def test_a_word_is_what_white_space_surrounds_or_a_letter_of_a_script_without(trained):
+    assert [piece for piece in flagged("a don't 3.14 (of)", trained) if piece[0] == "|"] == [
+        "||a", "| ", "| ", "| ",
+    ]  # fmt: skip
+    assert "".join(str(kind) for kind in tokens.encode(
+        ["中文。文"], encoders.Plain(trained)
+    )[0].breaks) == "200100000200"  # fmt: skip
+
+
+def breaks_by_the_book(text: str, begins: list[int]) -> list[int]:
+    """`Encoded.breaks` the slow way, from the characters in which tokens begin (-1: inside one)."""
+    ends = set(sentence_ends(text)) if text else set()
+    found, begun, first = [0] * len(begins), set(), {0, *ends}
+    for number, at in enumerate(begins):
+        if at < 0 or at in begins[:number]:
+            continue
+        word = at + 1 if text[at] == " " and text[at + 1 : at + 2].strip() else at
+        if text[word].isspace() or word in begun:
+            continue
+        begun.add(word)
+        before = max((end for end in first if end <= word), default=0)
+        kinds = tables().kinds
+        unspaced = (
+            kinds[ord(text[word])] & UNSPACED
+            and word
+            and kinds[ord(text[word - 1])] & (UNSPACED | MARK | STOP_WIDE | CLOSER)
+        )
+        if not text[before:word].strip():
+            found[number] = tokens.SENTENCE
+        elif text[word - 1].isspace() or unspaced:
+            found[number] = tokens.WORD
+    return [tokens.SENTENCE, *found[1:]] if found else []
+
+
+PIECES = st.sampled_from(
+    ["the river", "Dr. ", ". ", "! ", "?", " ", "  ", "\n", " \n ", "stone", "é", "中", "。", "」",
+     "\u3000", "ก\u0e34", "'s", "3.1", "(", "\u00a0", "\u200b", "U.S. ", "👍"]
+)  # fmt: skip
+
+
+@given(
+    st.one_of(st.lists(PIECES, max_size=20).map("".join), st.text(max_size=40)), st.integers(1, 30)
+)
+def test_breaks_follow_the_rule_in_windows_of_any_size(trained, text, window_bytes):
+    column = pa.array([text], pa.string())
+    found = encoders.Plain(trained).encode(column)
+    bytes_before = [len(text[:at].encode()) for at in range(len(text))]
+    begins = [bytes_before.index(b) if b in bytes_before else -1 for b in found.begins.tolist()]
+    breaks = tokens.find_breaks(column, found, window_bytes=window_bytes).tolist()
+    assert breaks == breaks_by_the_book(text, begins)
+
+
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=5))
 def test_encoding_decodes_back(texts):
     from tokenizers import models  # a byte-level model without merges: every text is known
 
-    fresh, _ = tokenizer._untrained(vocabulary=320)
+    fresh, _ = vocabularies.untrained_bpe(vocabulary=320)
     from tokenizers.pre_tokenizers import ByteLevel
 
     alphabet = {token: i for i, token in enumerate(sorted(ByteLevel.alphabet()))}
     fresh.model = models.BPE(vocab=alphabet, merges=[])
-    for text, encoded in zip(texts, tokens.encode(texts, fresh), strict=True):
+    for text, encoded in zip(texts, tokens.encode(texts, encoders.Plain(fresh)), strict=True):
         assert fresh.decode(encoded.ids.tolist(), skip_special_tokens=False) == text
 
 
@@ -89,7 +153,9 @@ def test_a_special_token_in_the_text_is_text(trained, tmp_path):
     row = {"id": [1], "key": ["1"], "title": ["t"], "url": [""], "text": [text]}
     pq.write_table(pa.table(row), documents)
     none = pa.array([[]], schemas.FATES.field("cuts").type)
-    pq.write_table(pa.table({"id": [1], "subset": ["train"], "cuts": none}), fates)
+    pq.write_table(
+        pa.table({"id": [1], "subset": ["train"], "cuts": none, "language": ["en"]}), fates
+    )
     (tmp_path / "tokenizer.json").write_bytes(tokenizer.files(trained)["tokenizer.json"])
     part = Part(
         name="p",
@@ -98,6 +164,7 @@ def test_a_special_token_in_the_text_is_text(trained, tmp_path):
             "documents": str(documents),
             "fates": str(fates),
             "tokenizer": str(tmp_path / "tokenizer.json"),
+            "encoder": "words",
             "special": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4},
             "seed": 0,
             "source": "wiki",

@@ -1,0 +1,68 @@
+"""Tables for people: what a tokenizer makes of the text, and what encoded it."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from corpus.text_table import aligned
+
+
+def encoder_text(encoder: Mapping[str, Any]) -> str:
+    """Say what encoded the text, and why nothing faster."""
+    named = f"tokenizers {encoder['version']}"
+    if encoder["encoder"] == "gigatoken":
+        named = f"gigatoken {encoder['version']}"
+    elif encoder["encoder"] == "words":
+        named += ", once for each different word"
+    return "\n".join(
+        [
+            f"encoded by {named}; its ids are those of tokenizers on {encoder['num_documents']:,} "
+            f"texts of {encoder['num_bytes'] / 1e6:.1f} MB",
+            *(f"not by {name}: {reason}" for name, reason in encoder["refused"].items()),
+        ]
+    )
+
+
+def checks_text(checks: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the paragraphs about a tokenizer's tokens per word, unknown and lost text."""
+    if not checks:
+        return []
+    return [aligned(_rates(checks)), _summary(checks)]
+
+
+def _rates(checks: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """Return rows of a table of checks, the head first: for each source, and language in it."""
+    rows = [["source", "language", "documents", "bytes", "tokens per word", "unknown"]]
+    for source, own in groupby(checks, key=lambda one: one["source"]):
+        languages = list(own)
+        total = {
+            name: sum(one[name] for one in languages)
+            for name in languages[0]
+            if name.startswith("num_")
+        }
+        entries = [("all", total)] if len(languages) > 1 else []
+        for language, one in [*entries, *((one["language"], one) for one in languages)]:
+            rows.append(
+                [
+                    source,
+                    language or "-",
+                    f"{one['num_documents']:,}",
+                    f"{one['num_bytes']:,}",
+                    f"{one['num_tokens'] / max(1, one['num_words']):.2f}",
+                    f"{100 * one['num_unknown'] / max(1, one['num_tokens']):.3f} %",
+                ]
+            )
+    return rows
+
+
+def _summary(checks: Sequence[dict[str, Any]]) -> str:
+    """Say whether the texts came back."""
+    num = sum(one["num_documents"] for one in checks)
+    num_changed = sum(one["num_changed"] for one in checks)
+    if not num_changed:
+        return f"decoded back: all of {num:,} sampled documents that are known in full"
+    sources = sorted({one["source"] for one in checks if one["num_changed"]})
+    return (
+        f"NOT decoded back: {num_changed:,} of {num:,} sampled documents, of {', '.join(sources)}; "
+        "the tokenizer loses or changes characters"
+    )

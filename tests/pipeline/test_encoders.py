@@ -1,0 +1,295 @@
+"""Every encoder gives the ids of `tokenizers`, in windows or at once, and says where it cannot."""
+
+import gzip
+import importlib.util
+import json
+import random
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, normalizers, pre_tokenizers
+
+from pipeline import (
+    codepoints,
+    encoders,
+    flow,
+    proof,
+    tokenizer,
+    tokenizer_check,
+    vocabularies,
+    word_table,
+)
+from pipeline.encoders import Plain
+from pipeline.token_places import Tokens, UnfitError
+
+HAS_GIGATOKEN = importlib.util.find_spec("gigatoken") is not None
+needs_gigatoken = pytest.mark.skipif(not HAS_GIGATOKEN, reason="gigatoken is not installed")
+
+
+WORDS = ["river", "stone", "market", "bridge", "winter", "harvest", "engine", "letter", "island"]
+FORMS = (
+    "The {} crossed the {} of the {} in 1893.", "They don't say {}, {} or '{}'!",
+    "(A {})\n\nIs it the {}? No: the {} of 3.14 m.",
+)  # fmt: skip
+
+
+def texts(num: int) -> list[str]:
+    rng = random.Random(1)
+    return [
+        " ".join(rng.choice(FORMS).format(*rng.sample(WORDS, 3)) for _ in range(20))
+        for _ in range(num)
+    ]
+
+
+@pytest.fixture(scope="module")
+def bpe() -> Tokenizer:
+    return vocabularies.train_bpe(lambda: iter(texts(20)), vocabulary=448)
+
+
+@pytest.fixture(scope="module")
+def wordpiece() -> Tokenizer:
+    # With enough alphabet that rare characters are known and unknown.
+    more = [*texts(20), "é ü ñ 中 文 가 ก ् 👍 · ½ don't 3.14 (x) [y] a_b"]
+    return vocabularies.train_wordpiece(lambda: iter(more), vocabulary=448, lowercase=True)
+
+
+@pytest.fixture(scope="module")
+def kept(bpe, wordpiece) -> dict[tuple[str, str], encoders.Encoder]:
+    """Encoders that have seen other texts before, as in a run."""
+    made = {
+        ("words", "bpe"): encoders.make("words", bpe),
+        ("words", "wordpiece"): encoders.make("words", wordpiece),
+    }
+    if HAS_GIGATOKEN:
+        made["gigatoken", "bpe"] = encoders.make("gigatoken", bpe)
+    return made
+
+
+def assert_equal(found: Tokens, wanted: Tokens) -> None:
+    assert found.ids.tolist() == wanted.ids.tolist()
+    assert found.ends.tolist() == wanted.ends.tolist()
+    assert found.begins.tolist() == wanted.begins.tolist()
+
+
+PIECES = st.sampled_from(
+    [*" \n\t\r'.,!-_=", "  ", "'s", "'LL", "the", "River", "12", "é", "e\u0301", "\u0301", "中",
+     "文", "가", "\u1112\u1161", "ก", "\u0e34", "\u00a0", "\u2003", "\u3000", "\u200b", "\u180e",
+     "\x1c", "\x85", "\x00", "\x7f", "\ufffd", "½", "Ⅷ", "👍", "\U0010ffff", "[MASK]", "ŉ", "İ"]
+)  # fmt: skip
+TEXTS = st.lists(
+    st.one_of(st.lists(PIECES, max_size=25).map("".join), st.text(max_size=40)), max_size=4
+)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "wordpiece"])
+@given(batch=TEXTS)
+def test_ids_and_places_are_those_of_tokenizers(bpe, wordpiece, kept, kind, batch):
+    own = {"bpe": bpe, "wordpiece": wordpiece}[kind]
+    column = pa.array(batch, pa.string())
+    wanted = Plain(own).encode(column)
+    for (_, which), encoder in kept.items():
+        if which == kind:
+            assert_equal(encoder.encode(column), wanted)
+
+
+@given(batch=TEXTS)
+def test_tokens_begin_where_offsets_say(bpe, batch):
+    """`placed` goes by the bytes of tokens; `tokenizers` counts characters."""
+    found = Plain(bpe).encode(pa.array(batch, pa.string()))
+    for number, text in enumerate(batch):
+        begins = found.begins[found.ends[number] : found.ends[number + 1]]
+        offsets = [begin for begin, _ in bpe.encode(text, add_special_tokens=False).offsets]
+        # Inside a character both stand at it.
+        assert [len(text.encode()[:at].decode(errors="ignore")) for at in begins] == offsets
+
+
+def test_a_slice_of_a_table_is_encoded_as_its_texts(bpe, kept):
+    column = pa.array([*texts(3), "", "an end"], pa.string())
+    for (_, which), encoder in kept.items():
+        if which == "bpe":
+            assert_equal(encoder.encode(column[1:4]), Plain(bpe).encode(column[1:4]))
+
+
+def test_a_full_table_begins_anew_and_long_texts_are_asked_for_in_parts(monkeypatch, bpe):
+    monkeypatch.setattr(word_table, "TABLE_BYTES", 600)
+    monkeypatch.setattr(word_table, "CALL_BYTES", 50)
+    encoder = encoders.make("words", bpe)
+    for text in texts(6):
+        column = pa.array([text + " x" * 9, "y" * 120, text], pa.string())
+        assert_equal(encoder.encode(column), Plain(bpe).encode(column))
+
+
+def test_a_real_book_at_once_and_by_words_has_the_same_ids(real_data, bpe, wordpiece):
+    path = min((real_data / "books" / "classic_books_markdown").glob("*.md.gz"))
+    book = gzip.decompress(path.read_bytes()).decode()
+    column = pa.array([book], pa.string())
+    for own in (bpe, wordpiece):
+        wanted = Plain(own).encode(column)
+        assert_equal(encoders.make("words", own).encode(column), wanted)
+    if HAS_GIGATOKEN:
+        assert_equal(encoders.make("gigatoken", bpe).encode(column), Plain(bpe).encode(column))
+
+
+def changed(own: Tokenizer, **parts: object) -> Tokenizer:
+    again = Tokenizer.from_str(own.to_str())
+    for name, value in parts.items():
+        setattr(again, name, value)
+    return again
+
+
+def test_what_is_not_certain_to_be_equal_is_refused(bpe, wordpiece):
+    lower = changed(bpe, normalizer=normalizers.Lowercase())
+    with pytest.raises(UnfitError, match="no rule of words for pre-tokenizer ByteLevel, normali"):
+        encoders.make("words", lower)
+    added = changed(bpe)
+    added.add_tokens(["of the"])
+    for name in ("words", "gigatoken"):
+        with pytest.raises(UnfitError, match="added tokens that are not special, such as 'of the'"):
+            encoders.make(name, added)
+    with pytest.raises(UnfitError, match="no byte-level BPE"):
+        encoders.make("gigatoken", wordpiece)
+
+
+@needs_gigatoken
+def test_an_encoder_that_differs_is_found_out_and_named(bpe):
+    # gigatoken cuts words all the same where this pre-tokenizer does not.
+    whole = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    data = tokenizer.files(changed(bpe, pre_tokenizer=whole))["tokenizer.json"]
+    decision = proof.decide(texts(2), data, list(encoders.PREFERRED))
+    assert decision.encoder == "tokenizers"
+    assert decision.refused["gigatoken"].startswith("token ")
+    assert "differs from that of tokenizers in a text of" in decision.refused["gigatoken"]
+
+
+def test_the_fastest_that_is_equal_is_chosen_and_the_proof_says_on_what(bpe, wordpiece):
+    data = tokenizer.files(bpe)["tokenizer.json"]
+    decisions = [proof.decide(texts(3), data, [name, "tokenizers"]) for name in ("words",)]
+    if HAS_GIGATOKEN:
+        decisions.append(proof.decide(texts(3), data, list(encoders.PREFERRED)))
+        assert decisions[-1].encoder == "gigatoken"
+        assert decisions[-1].version == encoders.installed()["gigatoken"]
+    assert decisions[0].encoder == "words"
+    assert decisions[0].num_documents == 3 + len(proof.probes(bpe))
+    assert len({(one.num_tokens, one.ids_sha256) for one in decisions}) == 1
+    other = proof.decide(texts(4), data, ["tokenizers"])
+    assert other.ids_sha256 != decisions[0].ids_sha256
+    found = proof.decide(
+        texts(3), tokenizer.files(wordpiece)["tokenizer.json"], list(encoders.PREFERRED)
+    )
+    assert (found.encoder, list(found.refused)) == ("words", ["gigatoken"])
+
+
+def test_what_a_normal_form_changes_is_placed_by_tokenizers(bpe):
+    if not HAS_GIGATOKEN:
+        pytest.skip("gigatoken is not installed")
+    own = changed(bpe, normalizer=normalizers.NFC())
+    column = pa.array(["cafe\u0301 and the river", "the stone"], pa.string())
+    found = encoders.make("gigatoken", own).encode(column)
+    assert_equal(found, Plain(own).encode(column))
+    assert np.array_equal(found.begins[: found.ends[1]], np.sort(found.begins[: found.ends[1]]))
+
+
+@needs_gigatoken
+def test_gigatoken_cuts_as_tokenizers_around_every_character_that_python_knows():
+    import gigatoken
+
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    chars = codepoints._known()
+    for at in range(0, len(chars), 4096):
+        text = "".join(f"\na{c}b1{c}2!{c}? {c}" for c in chars[at : at + 4096])
+        theirs = [end - begin for _, (begin, end) in byte_level.pre_tokenize_str(text)]
+        assert [len(piece.decode()) for piece in gigatoken.pretokenizer(text.encode())] == theirs
+
+
+def samples(*rows: tuple[str, str, str]) -> list[tokenizer_check.Sample]:
+    return [
+        tokenizer_check.Sample(source=source, language=language, text=text)
+        for source, language, text in rows
+    ]
+
+
+def test_fertility_and_unknown_are_counted_by_source_and_language(wordpiece):
+    found = tokenizer_check.check(
+        samples(
+            ("b", "en", "the river"),
+            ("a", "en", "The River, the bridge"),
+            ("a", "hy", "ջուր the"),
+            ("a", "en", "of the"),
+        ),
+        wordpiece,
+        Plain(wordpiece),
+        unknown=wordpiece.token_to_id("[UNK]"),
+    )
+    names = ("source", "language", "num_documents", "num_words", "num_tokens", "num_unknown")
+    assert [tuple(one[name] for name in names) for one in found] == [
+        ("a", "en", 2, 6, 7, 0),
+        ("a", "hy", 1, 2, 2, 1),
+        ("b", "en", 1, 2, 2, 0),
+    ]
+    assert [one["num_changed"] for one in found] == [0, 0, 0]
+
+
+@given(text=st.one_of(st.lists(PIECES, max_size=25).map("".join), st.text(max_size=40)))
+def test_texts_come_back_from_their_tokens(bpe, wordpiece, text):
+    for own in (bpe, wordpiece):
+        own.encode_special_tokens = True
+        ids = own.encode(text, add_special_tokens=False).ids
+        is_exact = own is bpe
+        if is_exact or 1 not in ids:
+            assert tokenizer_check.comes_back(text, ids, own, is_exact=is_exact)
+        if ids:
+            assert not tokenizer_check.comes_back(text + "q", ids, own, is_exact=is_exact)
+
+
+def test_tokens_that_lose_text_are_counted(bpe):
+    # Three letters of the alphabet are missing, so that nothing spells them.
+    table = json.loads(bpe.to_str())
+    table["model"] |= {"merges": []}
+    for letter in "xyz":
+        del table["model"]["vocab"][letter]
+    own = Tokenizer.from_str(json.dumps(table))
+    (found,) = tokenizer_check.check(
+        samples(("a", "en", "the rock"), ("a", "en", "xylophone")), own, Plain(own), unknown=1
+    )
+    assert (found["num_documents"], found["num_changed"]) == (2, 1)
+
+
+def test_the_proof_is_of_few_parts_of_each_source_whatever_their_order():
+    inputs = [
+        {
+            "name": f"{source}-{number}",
+            "url": f"{source}/{number}",
+            "fates": f"fates/{source}/{number}",
+            "content": f"{source} {number}",
+            "fates_content": "",
+            "source": source,
+            "num_rows": number,
+            "num_bytes": 1_000_000 * number,
+        }
+        for source, num in (("books", 3), ("news", 40))
+        for number in range(num)
+    ]
+    common = {
+        "vocabulary": {"digest": "0", "url": "t", "special": {"[UNK]": 1}},
+        "libraries": {"tokenizers": "1"},
+    }
+    (part,) = proof.plan({}, inputs=inputs, **common)
+    (again,) = proof.plan({}, inputs=inputs[::-1], **common)
+    assert again == part
+    drawn = [source for _, _, source in part.inputs["parts"]]
+    assert drawn == ["books"] * 2 + ["news"] * 4  # a part without documents has nothing to draw
+    assert part.inputs["candidates"] == ["words", "tokenizers"]
+    assert 0 < part.inputs["shares"]["news"] < part.inputs["shares"]["books"] < 1
+    # Another version of an encoder is another proof.
+    other = {**common, "libraries": {"tokenizers": "1", "gigatoken": "2"}}
+    (fast,) = proof.plan({}, inputs=inputs, **other)
+    assert fast.inputs["candidates"] == ["gigatoken", "words", "tokenizers"]
+    assert fast.fingerprint != part.fingerprint
+
+
+def test_a_worker_without_the_planned_encoder_is_refused():
+    with pytest.raises(ValueError, match=r"no-such-encoder not installed \(planned with 1.0\)"):
+        flow.refuse_other({"no-such-encoder": "1.0"})
