@@ -1,16 +1,20 @@
 """Stores on loopback, and a proxy before them that answers some requests for shards badly.
 
-moto is S3, gcp-storage-emulator GCS, and a plain web server http. The proxy answers too late, cuts,
+moto is S3, gcp-storage-emulator GCS, a plain web server http, and one that answers as the hub does
+hf. The proxy answers too late, cuts,
 changes a byte, says 503, closes the connection, or hangs.
 """
 
 import functools
 import http.client
 import http.server
+import json
 import logging
+import re
 import socket
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -191,9 +195,7 @@ class _Plain(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def web(proxy: Proxy, many_shards: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     """Return a URL, and what points the proxy to its server."""
-    handler = functools.partial(_Plain, directory=str(many_shards.parent))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = _serving(_Plain, many_shards.parent)
 
     def use() -> None:
         proxy.target = f"127.0.0.1:{server.server_port}"
@@ -205,6 +207,75 @@ def web(proxy: Proxy, many_shards: Path) -> Iterator[tuple[str, Callable[[], Non
         yield f"http://{proxy.address}/{many_shards.name}", use
     server.shutdown()
     server.server_close()
+
+
+REPOSITORY = "owner/name"
+
+
+class _Hub(_Plain):
+    """Answers what `hf://` asks: is there such a repository, what is in it, a range of a file."""
+
+    def do_GET(self) -> None:
+        path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
+        about, files = f"/api/datasets/{REPOSITORY}", f"/datasets/{REPOSITORY}/resolve/main/"
+        root = Path(self.directory)
+        if path.startswith(f"{about}/tree/main"):
+            folder = root / path.removeprefix(f"{about}/tree/main").lstrip("/")
+            self._send(200, json.dumps([self._entry(p, root) for p in sorted(folder.iterdir())]))
+        elif path in (about, f"{about}/revision/main"):
+            self._send(200, json.dumps({"id": REPOSITORY, "sha": "0" * 40}))
+        elif path.startswith(files) and (root / path.removeprefix(files)).is_file():
+            content = (root / path.removeprefix(files)).read_bytes()
+            asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+            first, last = map(int, asked.groups()) if asked else (0, len(content) - 1)
+            self._send(206 if asked else 200, content[first : last + 1])
+        else:
+            self._send(404, "")
+
+    def _entry(self, path: Path, root: Path) -> dict[str, object]:
+        known = {"path": str(path.relative_to(root)), "oid": "0" * 40}
+        if path.is_dir():
+            return {"type": "directory", **known}
+        return {"type": "file", "size": path.stat().st_size, **known}
+
+    def _send(self, status: int, body: str | bytes) -> None:
+        data = body.encode() if isinstance(body, str) else body
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+@pytest.fixture(scope="module")
+def hub(proxy: Proxy, many_shards: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Return the URL of a set in a hub's repository, and what points the proxy to its server."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    server = _serving(_Hub, many_shards.parent)
+
+    def use() -> None:
+        proxy.target = f"127.0.0.1:{server.server_port}"
+
+    use()
+    with pytest.MonkeyPatch.context() as patch:
+        # Nothing but this endpoint is asked.
+        endpoint = f"http://{proxy.address}"
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, endpoint)
+        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        patch.setattr(constants, "ENDPOINT", endpoint)
+        patch.setattr(constants, "HF_HUB_OFFLINE", False)
+        kind = fsspec.get_filesystem_class("hf")
+        kind.clear_instance_cache()
+        yield f"hf://datasets/{REPOSITORY}/{many_shards.name}", use
+        kind.clear_instance_cache()
+    server.shutdown()
+    server.server_close()
+
+
+def _serving(handler: type[_Plain], folder: Path) -> http.server.ThreadingHTTPServer:
+    made = functools.partial(handler, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), made)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
 
 
 def upload(folder: Path, url: str) -> str:

@@ -20,6 +20,8 @@ from train.recipe import CacheConfig
 from train.rows import open_rows
 
 FAULTS = ("503", "truncated", "wrong", "slow", "gone", "503", "truncated")
+# The hub's client waits itself, for seconds, before it tries again.
+HUB_FAULTS = ("wrong", "slow", "truncated", "slow", "503")
 TABLE = {
     "seed": 2,
     "model": {"preset": "nano"},
@@ -43,7 +45,7 @@ def checksums(url: str, folder: Path, *, order: str, max_gb: float = 1.0) -> lis
     return [sum(batch.checksum() for batch in batches) for _, batches in steps]
 
 
-@pytest.mark.parametrize("store", ["s3", "gs", "web"])
+@pytest.mark.parametrize("store", ["s3", "gs", "web", "hub"])
 def test_a_stream_from_a_store_is_that_from_the_disk(
     store, request, proxy, many_shards, tmp_path
 ) -> None:
@@ -56,7 +58,7 @@ def test_a_stream_from_a_store_is_that_from_the_disk(
     assert len(proxy.gets) == len({path.split("?")[0] for path in proxy.gets}) == 24
 
 
-@pytest.mark.parametrize("store", ["s3", "gs", "web"])
+@pytest.mark.parametrize("store", ["s3", "gs", "web", "hub"])
 def test_faults_of_the_store_cost_time_and_nothing_else(
     store, request, proxy, many_shards, tmp_path
 ) -> None:
@@ -65,7 +67,8 @@ def test_faults_of_the_store_cost_time_and_nothing_else(
     shards, here = ShardSet.open(url), ShardSet.open(str(many_shards))
     waits: list[float] = []
     fetch = cached_files(shards, CacheConfig(folder=str(tmp_path)), wait=waits.append)
-    proxy.faults[:], proxy.met[:] = FAULTS, []
+    faults = HUB_FAULTS if store == "hub" else FAULTS
+    proxy.faults[:], proxy.met[:] = faults, []
     for source in ("wiki", "books"):
         rows = open_rows(shards, source, 32, fetch=fetch)
         near = here.rows(source, "train", 32)
@@ -73,8 +76,22 @@ def test_faults_of_the_store_cost_time_and_nothing_else(
         assert rows.num_rows == near.num_rows
         for name in ("input_ids", "piece_ends", "piece_rows", "piece_documents"):
             assert np.array_equal(getattr(rows.take(every), name), getattr(near.take(every), name))
-    assert proxy.met == list(FAULTS)
+    assert proxy.met == list(faults)
     assert all(0.5 <= wait <= 60 for wait in waits)
+
+
+@pytest.mark.parametrize(("store", "num_gets"), [("web", 1), ("hub", 3)])
+def test_what_came_whole_is_not_asked_for_in_parts(
+    store, num_gets, request, proxy, tmp_path, monkeypatch
+) -> None:
+    url, use = request.getfixturevalue(store)
+    use()
+    url, wanted = some_file(url)
+    monkeypatch.setattr(cache, "_CHUNK_BYTES", -(-wanted.num_bytes // 3))
+    proxy.gets.clear()
+    assert ShardCache(tmp_path, max_bytes=10**9).fetch(url, wanted).is_file()
+    # A plain web server knows no ranges.
+    assert len(proxy.gets) == num_gets
 
 
 def test_processes_that_share_a_cache_fetch_every_file_once(s3, proxy, tmp_path):
