@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -203,6 +204,17 @@ def shards_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     docs = documents()
     tokenizer = train_tokenizer([doc.text for doc in docs])
     return write_shards(tmp_path_factory.mktemp("shards") / "set", docs, tokenizer)
+
+
+@pytest.fixture(scope="session")
+def make_shards() -> Callable[..., Path]:
+    """Return a function that writes a set of a few documents."""
+
+    def make(folder: Path, **how) -> Path:
+        docs = documents()
+        return write_shards(folder, docs, train_tokenizer([doc.text for doc in docs]), **how)
+
+    return make
 
 
 @pytest.fixture(scope="session")
