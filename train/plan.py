@@ -118,5 +118,7 @@ def table(found: Plan, session: "Session", *, world_size: int) -> str:
         f"state per rank    {found.state_bytes / _GIB:.2f} GiB without activations "
         f"(ZeRO {recipe.zero.stage}, {recipe.precision.dtype})",
     ]
+    if recipe.pair is not None:
+        lines.append(f"pairs             {recipe.pair.task}, weight {recipe.pair.weight:g}")
     lines += [f"passes over data  {name}: {n:.2f}" for name, n in found.epochs.items()]
     return "\n".join(lines)
