@@ -17,11 +17,10 @@ from train import order, pairs
 from train.stream import Batch
 
 if TYPE_CHECKING:
-    from corpus.shards import RowBatch
+    from corpus.shards import RowBatch, Rows
     from train.session import Session
 
 _ROWS = 32
-"""Of a batch; even, so that neighbours that may exchange segments are together."""
 _SEED = 0
 """Of the pairs that are changed and of their order, whatever the recipe's seed."""
 
@@ -60,8 +59,11 @@ def batches(session: "Session", *, row_length: int) -> Iterator[tuple[int, Batch
 
     Rows of two segments are as they stand in the text.
     """
-    for number, start, part in _parts(session, row_length=row_length):
-        yield number, _batch(session, part, start=start, is_drawn=False)
+    for number, _, rows in _sources(session, row_length=row_length):
+        for start in range(0, rows.num_rows, _ROWS):
+            chosen = np.arange(start, min(start + _ROWS, rows.num_rows), dtype=np.uint64)
+            batch = _stored(session, rows.take(chosen.astype(np.int64)), indices=chosen)
+            yield number, _hidden(session, batch)
 
 
 def pair_batches(session: "Session", *, row_length: int) -> Iterator[tuple[int, Batch]]:
@@ -69,8 +71,32 @@ def pair_batches(session: "Session", *, row_length: int) -> Iterator[tuple[int, 
 
     They come in an order of their own: stored neighbours are often of one document.
     """
-    for number, start, part in _parts(session, row_length=row_length, is_shuffled=True):
-        yield number, _batch(session, part, start=start, is_drawn=True)
+    asked = session.stream.pairs
+    assert asked is not None
+    for number, name, rows in _sources(session, row_length=row_length):
+        every = np.arange(rows.num_rows, dtype=np.uint64)
+        turn = order.rows_of(every, size=rows.num_rows, seed=_SEED, source=name).astype(np.int64)
+        for start in range(0, rows.num_rows, _ROWS):
+            places = every[start : start + _ROWS]
+            batch = _stored(session, rows.take(turn[start : start + _ROWS]), indices=places)
+            other = batch
+            if asked.task == "order":
+                found = pairs.swapped(batch, pairs.draws(places, seed=_SEED))
+            else:
+                # The last row of an odd number is its own neighbour, and so stays as it is.
+                beside = np.minimum(places ^ np.uint64(1), every[-1]).astype(np.int64)
+                other = _stored(session, rows.take(turn[beside]), indices=places)
+                drawn = pairs.draws(places // np.uint64(2), seed=_SEED, source=name)
+                found = pairs.exchanged(batch, pairs.seconds(other), drawn)
+            ids, targets = (
+                found.moved(own, its, fill=fill, out=np.empty_like(own))
+                for own, its, fill in (
+                    (batch.input_ids, other.input_ids, asked.pad_id),
+                    (batch.targets, other.targets, 0),
+                )
+            )
+            batch = replace(found.put(batch, ids), targets=targets, pair_labels=found.labels)
+            yield number, _hidden(session, batch)
 
 
 def some_text(session: "Session") -> Batch:
@@ -81,32 +107,22 @@ def some_text(session: "Session") -> Batch:
         key=lambda shard: (shard.subset != "held_out", shard.name),
     )
     rows = session.shards.rows(first.source, first.subset, length)
-    part = rows.take(np.arange(min(_ROWS, rows.num_rows)))
-    shape = part.input_ids.shape
-    hidden = replace(part, targets=np.zeros(shape, dtype=np.bool_))
-    return _batch(session, hidden, start=0, is_drawn=False)
+    places = np.arange(min(_ROWS, rows.num_rows), dtype=np.uint64)
+    batch = _stored(session, rows.take(places.astype(np.int64)), indices=places)
+    return replace(batch, targets=np.zeros_like(batch.targets))
 
 
-def _parts(
-    session: "Session", *, row_length: int, is_shuffled: bool = False
-) -> "Iterator[tuple[int, int, RowBatch]]":
+def _sources(session: "Session", *, row_length: int) -> "Iterator[tuple[int, str, Rows]]":
     names = measured(session, row_length=row_length)
     for number, name in enumerate(session.sources):
-        if name not in names:
-            continue
-        rows = session.shards.rows(name, "held_out", row_length)
-        chosen = np.arange(rows.num_rows, dtype=np.uint64)
-        if is_shuffled:
-            chosen = order.rows_of(chosen, size=rows.num_rows, seed=_SEED, source=name)
-        for start in range(0, rows.num_rows, _ROWS):
-            yield number, start, rows.take(chosen[start : start + _ROWS].astype(np.int64))
+        if name in names:
+            yield number, name, session.shards.rows(name, "held_out", row_length)
 
 
-def _batch(session: "Session", part: "RowBatch", *, start: int, is_drawn: bool) -> Batch:
-    assert part.targets is not None
+def _stored(session: "Session", part: "RowBatch", *, indices: NDArray[np.uint64]) -> Batch:
+    """Return rows as they are stored, with nothing hidden yet."""
     input_ids = part.input_ids.astype(np.int64)
-    targets: NDArray[np.bool_] = part.targets
-    indices = np.arange(start, start + len(input_ids), dtype=np.uint64)
+    nothing = np.zeros(input_ids.shape, dtype=np.bool_)
     batch = Batch(
         indices=indices,
         input_ids=input_ids,
@@ -114,19 +130,16 @@ def _batch(session: "Session", part: "RowBatch", *, start: int, is_drawn: bool) 
         piece_rows=part.piece_rows,
         piece_documents=part.piece_documents,
         shown_ids=input_ids,
-        targets=targets,
+        targets=nothing if part.targets is None else part.targets,
     )
-    asked = session.stream.pairs
-    if asked is not None:
-        found = pairs.arrangement(batch, task=asked.task, seed=_SEED)
-        if is_drawn:
-            batch, labels = pairs.arranged(batch, found, pad_id=asked.pad_id)
-            targets = found.moved(targets, fill=0, out=np.empty_like(targets))
-            batch = replace(batch, targets=targets, pair_labels=labels)
-        elif asked.task == "none":
-            batch, _ = pairs.arranged(batch, found, pad_id=asked.pad_id)
-        else:
-            labels = np.where(found.labels == pairs.IGNORED, pairs.IGNORED, 0)
-            batch = replace(batch, pair_labels=labels)
+    if session.stream.pairs is None:
+        return batch
+    if session.stream.pairs.task == "none":
+        return pairs.one_text(batch)
+    labels = [pairs.IGNORED if second is None else 0 for second in pairs.seconds(part)]
+    return replace(batch, pair_labels=np.array(labels, dtype=np.int64))
+
+
+def _hidden(session: "Session", batch: Batch) -> Batch:
     shown = np.where(batch.targets, session.shards.mask_id, batch.input_ids)
     return replace(batch, shown_ids=shown)

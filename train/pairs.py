@@ -1,12 +1,13 @@
 """Rows of two segments, and the question whether the second really follows the first.
 
 A set of packing `pair` holds rows as they stand in the text: `[CLS] first [SEP] second [SEP]`.
-Which of them are changed is drawn when they are read, as masks are, from (seed, global row index)
-alone:
+Which of them are changed is drawn when they are read, as masks are, from the seed and the row's
+number alone:
 
 order  half of the rows swap their two segments (Lan et al. 2020, "ALBERT", section 3.1)
-next   the rows 2n and 2n + 1 of a phase are neighbours, and half of the neighbours whose texts are
-       of different documents exchange their second segments (Devlin et al. 2019, section 3.1)
+next   of each source the rows that it gives as its 2n-th and (2n + 1)-th are neighbours, and half
+       of the neighbours whose texts are of different documents exchange their second segments
+       (Devlin et al. 2019, section 3.1); so every segment still comes once per epoch
 none   nothing is changed and nothing is asked; a row is one text
 
 Labels are those of `BertForPreTraining`: 0 as in the text, 1 changed, and IGNORED where a row has
@@ -24,11 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus import keyed
+from train import order
 
 if TYPE_CHECKING:
     from corpus.shards import ShardSet
     from train.recipe import Recipe
-    from train.stream import Allocate, Batch, Stream, Text
+    from train.stream import Allocate, Batch, RowBatch, Stream, Text
 
 SomeText = TypeVar("SomeText", bound="Text")
 
@@ -40,7 +42,7 @@ _DRAW = 0x50414952  # keeps this draw apart from other hashes of the same rows
 Task = Literal["order", "next", "none"]
 
 Span = tuple[int, int, int]
-"""A row of the batch, a first position in it, and the one behind the last."""
+"""0 for the row itself or 1 for its neighbour, a first position in it, the one behind the last."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +69,10 @@ class Pairs:
     pad_id: int
 
 
+Second = tuple[int, int, int]
+"""Where a row's second segment begins and ends, and its document."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arrangement:
     """Where the tokens of some rows come from."""
@@ -80,21 +86,34 @@ class Arrangement:
     labels: NDArray[np.int64]
     """int64 [B]."""
 
-    def moved(self, array: NDArray, *, fill: int, out: NDArray) -> NDArray:
-        """Put an array [B, L] of the rows in this order.
+    def moved(self, own: NDArray, other: NDArray, *, fill: int, out: NDArray) -> NDArray:
+        """Put an array [B, L] of the rows together.
 
         Args:
-            array: what stands at each place of the rows as they are stored.
+            own: what stands at each place of the rows as they are stored.
+            other: the same of each row's neighbour.
             fill: what stands behind the last piece.
             out: [B, L], written and returned.
         """
+        arrays = (own, other)
         for row, spans in enumerate(self.spans):
             at = 0
-            for source, begin, end in spans:
-                out[row, at : at + end - begin] = array[source, begin:end]
+            for which, begin, end in spans:
+                out[row, at : at + end - begin] = arrays[which][row, begin:end]
                 at += end - begin
             out[row, at:] = fill
         return out
+
+    def put(self, text: "SomeText", input_ids: NDArray[np.int64]) -> "SomeText":
+        """Return the rows with their tokens as moved."""
+        counts = [len(ends) for ends in self.ends]
+        return replace(
+            text,
+            input_ids=input_ids,
+            piece_ends=_flat(self.ends, np.int32),
+            piece_rows=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
+            piece_documents=_flat(self.documents, np.uint64),
+        )
 
 
 def of(recipe: "Recipe", shards: "ShardSet") -> Pairs | None:
@@ -122,92 +141,79 @@ def of(recipe: "Recipe", shards: "ShardSet") -> Pairs | None:
     return Pairs(task=recipe.pair.task, pad_id=shards.pad_id)
 
 
-def arrangement(text: "Text", *, task: Task, seed: int, first_row: int = 0) -> Arrangement:
-    """Draw what becomes of some rows.
+def draws(numbers: NDArray[np.uint64], *, seed: int, source: str = "") -> NDArray[np.bool_]:
+    """Return bool [B]: whether a row is changed, by its number in the run.
 
     Args:
-        text: the rows as stored. With `next`, a row whose neighbour is not among them stays.
-        task: see above.
-        seed: the recipe's seed.
-        first_row: the global index from which neighbours are counted.
+        numbers: uint64 [B].
+        seed: of the recipe.
+        source: whose number it is, where each source counts for itself.
     """
-    num_rows = len(text.indices)
-    bounds = np.searchsorted(text.piece_rows, np.arange(num_rows + 1)).tolist()
-    ends = [text.piece_ends[a:b].tolist() for a, b in pairwise(bounds)]
-    documents = [text.piece_documents[a:b].tolist() for a, b in pairwise(bounds)]
-    assert max(map(len, ends), default=0) <= 2
-    if task == "none":
-        return Arrangement(
-            spans=[[(row, 0, mine[-1])] for row, mine in enumerate(ends)],
-            ends=[mine[-1:] for mine in ends],
-            documents=[mine[-1:] for mine in documents],
-            labels=np.full(num_rows, IGNORED, dtype=np.int64),
-        )
-    places = text.indices - np.uint64(first_row)
-    # Neighbours share a draw, since both change or none does.
-    draw = places // np.uint64(2) if task == "next" else places
-    drawn = (keyed.mix(seed, _DRAW, np.uint64(first_row) + draw) >> np.uint64(63)).tolist()
-    spans = [[(row, 0, mine[-1])] for row, mine in enumerate(ends)]
-    labels = [0 if len(mine) == 2 else IGNORED for mine in ends]
-    found = Arrangement(
-        spans=spans, ends=list(ends), documents=list(documents), labels=np.array(labels, np.int64)
-    )
-    for row, at in enumerate(places.tolist()):
-        if not drawn[row] or len(ends[row]) < 2:
-            continue
-        if task == "order":
-            half, end = ends[row]
-            found.spans[row] = [(row, 0, 1), (row, half, end), (row, 1, half)]
-            found.ends[row] = [1 + end - half, end]
-            found.labels[row] = 1
-            continue
-        other = row - 1 if at % 2 else row + 1
-        if not 0 <= other < num_rows or len(ends[other]) < 2:
-            continue
-        if documents[other][1] == documents[row][0]:
-            continue  # of the same document, so nobody could tell
-        half, (begin, end) = ends[row][0], ends[other]
-        found.spans[row] = [(row, 0, half), (other, begin, end)]
-        found.ends[row] = [half, half + end - begin]
-        found.documents[row] = [documents[row][0], documents[other][1]]
+    key = order.source_key(source) if source else 0
+    return keyed.mix(seed, _DRAW, key, numbers) >> np.uint64(63) == 1
+
+
+def one_text(text: "SomeText") -> "SomeText":
+    """Return rows whose two segments are one piece."""
+    is_last = np.append(np.diff(text.piece_rows) > 0, True)
+    names = ("piece_ends", "piece_rows", "piece_documents")
+    return replace(text, **{name: getattr(text, name)[is_last] for name in names})
+
+
+def swapped(text: "Text", drawn: NDArray[np.bool_]) -> Arrangement:
+    """Swap the two segments of the rows that are drawn."""
+    found = _as_stored(text)
+    for row in np.flatnonzero(drawn & (found.labels == 0)).tolist():
+        half, end = found.ends[row]
+        found.spans[row] = [(0, 0, 1), (0, half, end), (0, 1, half)]
+        found.ends[row] = [1 + end - half, end]
         found.labels[row] = 1
     return found
 
 
-def arranged(
-    text: "SomeText",
-    found: Arrangement,
-    *,
-    pad_id: int,
-    rows: slice = slice(None),
-    allocate: "Allocate" = np.empty,
-) -> "tuple[SomeText, NDArray[np.int64]]":
-    """Return some of the rows as they were drawn, and their labels, int64 [B].
+def exchanged(
+    text: "Text", others: Sequence[Second | None], drawn: NDArray[np.bool_]
+) -> Arrangement:
+    """Put the second segments of their neighbours into the rows that are drawn.
 
     Args:
-        text: the rows that were given to `arrangement`.
-        found: what it returned.
-        pad_id: stands behind the last piece.
-        rows: which of them.
-        allocate: gives the array for `input_ids`.
+        text: the rows.
+        others: of each row's neighbour, or None where it has no second segment.
+        drawn: bool [B]; the same for a row and its neighbour.
     """
-    mine = Arrangement(
-        spans=found.spans[rows],
-        ends=found.ends[rows],
-        documents=found.documents[rows],
-        labels=found.labels[rows],
+    found = _as_stored(text)
+    for row in np.flatnonzero(drawn & (found.labels == 0)).tolist():
+        second = others[row]
+        if second is None or second[2] == found.documents[row][0]:
+            continue  # of the same document, so nobody could tell
+        half, (begin, end, document) = found.ends[row][0], second
+        found.spans[row] = [(0, 0, half), (1, begin, end)]
+        found.ends[row] = [half, half + end - begin]
+        found.documents[row] = [found.documents[row][0], document]
+        found.labels[row] = 1
+    return found
+
+
+def seconds(rows: "RowBatch") -> list[Second | None]:
+    """Return where the second segment of each row lies."""
+    bounds = np.searchsorted(rows.piece_rows, np.arange(len(rows.input_ids) + 1)).tolist()
+    ends, documents = rows.piece_ends.tolist(), rows.piece_documents.tolist()
+    return [
+        (ends[a], ends[a + 1], documents[a + 1]) if b - a == 2 else None
+        for a, b in pairwise(bounds)
+    ]
+
+
+def _as_stored(text: "Text") -> Arrangement:
+    bounds = np.searchsorted(text.piece_rows, np.arange(len(text.indices) + 1)).tolist()
+    ends = [text.piece_ends[a:b].tolist() for a, b in pairwise(bounds)]
+    assert max(map(len, ends), default=0) <= 2
+    return Arrangement(
+        spans=[[(0, 0, mine[-1])] for mine in ends],
+        ends=ends,
+        documents=[text.piece_documents[a:b].tolist() for a, b in pairwise(bounds)],
+        labels=np.array([0 if len(mine) == 2 else IGNORED for mine in ends], dtype=np.int64),
     )
-    shape = (len(mine.spans), text.input_ids.shape[1])
-    counts = [len(ends) for ends in mine.ends]
-    made = replace(
-        text,
-        indices=text.indices[rows],
-        input_ids=mine.moved(text.input_ids, fill=pad_id, out=allocate(shape, np.int64)),
-        piece_ends=_flat(mine.ends, np.int32),
-        piece_rows=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
-        piece_documents=_flat(mine.documents, np.uint64),
-    )
-    return made, mine.labels
 
 
 def _flat(lists: Sequence[Sequence[int]], dtype: type[np.generic]) -> NDArray:
@@ -226,28 +232,49 @@ def read(
         allocate: gives the array for `input_ids`.
     """
     assert stream.pairs is not None
-    task, phase = stream.pairs.task, stream.timeline.of_row(start)
-    first = stream.readings[phase].first_row
-    # Whole neighbours, however ranks and micro batches cut the rows.
-    before, after = ((start - first) % 2, (stop - first) % 2) if task == "next" else (0, 0)
-    text = stream.text(start - before, stop + after, phase=phase)
-    found = arrangement(text, task=task, seed=stream.seed, first_row=first)
-    made, labels = arranged(
-        text,
-        found,
-        pad_id=stream.pairs.pad_id,
-        rows=slice(before, before + stop - start),
-        allocate=allocate,
-    )
-    return made, None if task == "none" else labels
+    if stream.pairs.task == "none":
+        return one_text(stream.text(start, stop, allocate=allocate)), None
+    text = stream.text(start, stop)
+    others = text.input_ids
+    if stream.pairs.task == "order":
+        found = swapped(text, draws(text.indices, seed=stream.seed))
+    else:
+        drawn, others, second = _neighbours(stream, text)
+        found = exchanged(text, second, drawn)
+    input_ids = allocate(text.input_ids.shape, np.int64)
+    found.moved(text.input_ids, others, fill=stream.pairs.pad_id, out=input_ids)
+    return found.put(text, input_ids), found.labels
+
+
+def _neighbours(
+    stream: "Stream", text: "Text"
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], list[Second | None]]:
+    """Return which rows are drawn, and of those the neighbours' ids and second segments."""
+    reading = stream.readings[stream.timeline.of_row(int(text.indices[0]))]
+    owner, ordinals = reading.mixture.place(text.indices - np.uint64(reading.first_row))
+    drawn = np.zeros(len(owner), dtype=np.bool_)
+    ids = np.zeros_like(text.input_ids)
+    found: list[Second | None] = [None] * len(owner)
+    for number, name in enumerate(reading.mixture.sources):
+        mine = np.flatnonzero(owner == number)
+        known = ordinals[mine] + np.uint64(reading.before.get(name, 0))
+        is_drawn = draws(known // np.uint64(2), seed=stream.seed, source=name)
+        mine, known = mine[is_drawn], known[is_drawn]
+        if not mine.size:
+            continue
+        drawn[mine] = True
+        rows = reading.rows[name]
+        part = rows.take(stream.locate(name, known ^ np.uint64(1), rows).astype(np.int64))
+        ids[mine] = part.input_ids
+        for row, one in zip(mine.tolist(), seconds(part), strict=True):
+            found[row] = one
+    return drawn, ids, found
 
 
 def whole_rows(batch: "Batch") -> "tuple[NDArray[np.int32], NDArray[np.int32]]":
     """Return the ends and rows of the pieces that look at each other only: a pair is one."""
-    if batch.pair_labels is None:
-        return batch.piece_ends, batch.piece_rows
-    is_last = np.append(np.diff(batch.piece_rows) > 0, True)
-    return batch.piece_ends[is_last], batch.piece_rows[is_last]
+    texts = batch if batch.pair_labels is None else one_text(batch)
+    return texts.piece_ends, texts.piece_rows
 
 
 def token_types(batch: "Batch") -> NDArray[np.int64]:

@@ -93,28 +93,54 @@ def learned(pair_shards, tmp_path_factory) -> tuple[session.Session, Path]:
 @pytest.mark.parametrize("task", ["order", "next"])
 def test_half_of_the_rows_are_changed_and_labels_say_which(pair_shards, task) -> None:
     bound = bind(pair_shards, table(task, num_steps=40))
+    (reading,) = bound.stream.readings
     whole = [batch for step in range(40) for batch in bound.stream.step(step, rank=0, world_size=1)]
-    labels = Counter(int(label) for batch in whole for label in batch.pair_labels)
-    num = 40 * 24
-    assert labels[pairs.IGNORED] > 0
-    asked = num - labels[pairs.IGNORED]
-    # Neighbours change together, so of n rows n / 2 draws: a standard deviation of sqrt(n / 8).
-    assert abs(labels[1] - asked / 2) < 4 * np.sqrt(asked / 8) + (task == "next") * 20
-    for batch in whole[:: 1 + (task == "next")]:
-        first = int(batch.indices[0]) // 2 * 2
-        last = int(batch.indices[-1]) // 2 * 2 + 2
-        before = stored(bound, np.arange(first, last))
+    before = stored(bound, np.arange(40 * 24))
+    owners, ordinals = reading.mixture.place(before.indices)
+    at = {
+        pair: row for row, pair in enumerate(zip(owners.tolist(), ordinals.tolist(), strict=True))
+    }
+    labels: Counter[int] = Counter()
+    for batch in whole:
         for row, label in enumerate(batch.pair_labels.tolist()):
-            at = int(batch.indices[row]) - first
-            mine, was = segments(batch, row), segments(before, at)
+            labels[label] += 1
+            place = int(batch.indices[row])
+            mine, was = segments(batch, row), segments(before, place)
             if label != 1:
                 assert mine == was
                 assert (label == pairs.IGNORED) == (len(was) == 1)
             elif task == "order":
                 assert mine == was[::-1]
             else:
-                assert mine == [was[0], segments(before, at ^ 1)[1]]
-                assert mine[0][1] != mine[1][1]
+                # The row that the same source gives before or behind this one.
+                beside = at.get((owners[place], ordinals[place] ^ 1))
+                assert mine[0] == was[0]
+                assert mine[1][1] != was[0][1]
+                assert beside is None or mine[1] == segments(before, beside)[1]
+    assert labels[pairs.IGNORED] > 0
+    asked = labels[0] + labels[1]
+    # Neighbours change together, so n rows are n / 2 draws; some neighbours are one document's.
+    assert abs(labels[1] - asked / 2) < 4 * np.sqrt(asked / 8) + (task == "next") * 20
+
+
+def test_an_epoch_of_exchanged_segments_is_every_segment_once(pair_shards) -> None:
+    num = sum(
+        shard.num_rows
+        for shard in ShardSet.open(str(pair_shards)).shards
+        if shard.source == "b" and shard.subset == "train"
+    )
+    num -= num % 2
+    made = table("next", data={"row_length": 32, "shards": {"b": 1.0}})
+    made["schedule"] |= {"rows_per_step": num, "micro_batch": num, "tokens": num * 32}
+    bound = bind(pair_shards, made)
+    (batch,) = bound.stream.step(0, rank=0, world_size=1)
+    before = stored(bound, batch.indices)
+    assert (batch.pair_labels == 1).any()
+    for which in (0, 1):
+        drawn, plain = (
+            [segments(t, row)[which:][:1] for row in range(num)] for t in (batch, before)
+        )
+        assert Counter(map(tuple, drawn)) == Counter(map(tuple, plain))
 
 
 @pytest.mark.parametrize("task", ["order", "next", "none"])
