@@ -72,10 +72,15 @@ def export(run: "Run", model: "MaskedModel") -> Path:
 
 def difference(run: "Run", model: "MaskedModel", folder: Path) -> float:
     """Return the largest difference of a logit on some text, in units of the largest logit."""
-    from transformers import AutoModelForMaskedLM, AutoModelForNextSentencePrediction
+    from transformers import AutoModelForMaskedLM, AutoModelForNextSentencePrediction, logging
 
     def read(kind: Any) -> Any:
-        return kind.from_pretrained(folder, dtype=torch.float32).eval()
+        # Each class leaves out the heads of the other, and would say so at length.
+        before = logging.get_verbosity()
+        logging.set_verbosity_error()
+        found = kind.from_pretrained(folder, dtype=torch.float32).eval()
+        logging.set_verbosity(before)
+        return found
 
     exported = read(AutoModelForMaskedLM)
     model.eval()

@@ -5,13 +5,18 @@ The documents of `pair_shards` end with other letters than they begin with, so t
 
 import dataclasses
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForNextSentencePrediction
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForNextSentencePrediction,
+    ModernBertConfig,
+)
 from transformers import BertForPreTraining as Bert
 
 from corpus.shards import ShardSet
@@ -21,6 +26,7 @@ from train import (
     fit,
     held_out,
     interop,
+    model,
     pairs,
     plan,
     recipe,
@@ -222,8 +228,8 @@ def test_the_question_is_learned_and_measured_on_held_out_rows(learned) -> None:
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert log[0]["pair_loss"] == pytest.approx(np.log(2), abs=0.3)
     assert log[-1]["pair_loss"] < 0.5 * log[0]["pair_loss"]
-    model = runs.load(runs.read(folder, data=None))
-    found = evaluate.evaluate(bound, model, step=1, device="cpu")
+    trained = runs.load(runs.read(folder, data=None))
+    found = evaluate.evaluate(bound, trained, step=1, device="cpu")
     asked = found["pair"]
     assert asked["task"] == "order"
     assert asked["num_rows"] == found["num_documents"] == 80
@@ -242,6 +248,36 @@ def test_accumulation_and_zero_stages_change_neither_loss(pair_shards, tmp_path)
         logs.append([[line["loss"], line["pair_loss"]] for line in lines])
     for other in logs[1:]:
         assert np.allclose(other, logs[0], rtol=1e-4)
+
+
+def test_a_model_with_heads_is_continued_and_one_that_can_have_none_is_refused(
+    learned, tmp_path
+) -> None:
+    bound, folder = learned
+    run = runs.read(folder, data=None)
+    old = runs.load(run)
+    exported = export.export(run, old)
+    made = {**LEARNED, "model": {"from": str(exported)}}
+    parsed = recipe.parse(made, where="test")
+    again = model.build(parsed, bound.shards, unigram=bound.unigram())
+    for name, tensor in old.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name]), name
+    # One that was trained without pairs gets a new head, the same one for the same seed.
+    plain = AutoModelForMaskedLM.from_pretrained(exported)
+    plain.save_pretrained(tmp_path / "plain")
+    for file in exported.glob("tokenizer*"):
+        shutil.copy(file, tmp_path / "plain")
+    parsed = recipe.parse({**made, "model": {"from": str(tmp_path / "plain")}}, where="test")
+    one, other = (model.build(parsed, bound.shards, unigram=bound.unigram()) for _ in range(2))
+    for name, tensor in one.network.state_dict().items():
+        assert torch.equal(tensor, other.network.state_dict()[name]), name
+    ModernBertConfig().save_pretrained(tmp_path / "modern")
+    parsed = recipe.parse({**made, "model": {"from": str(tmp_path / "modern")}}, where="test")
+    message = r"'modernbert' has no head for pairs .*\"none\""
+    with pytest.raises(ValueError, match=message):
+        model.build(parsed, bound.shards, unigram=bound.unigram())
+    with pytest.raises(ValueError, match=message):
+        plan.plan(dataclasses.replace(bound, recipe=parsed), world_size=1)
 
 
 @pytest.mark.parametrize(
