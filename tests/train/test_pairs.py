@@ -80,7 +80,7 @@ def segments(text, row: int) -> list[tuple[tuple[int, ...], int]]:
 
 LEARNED = table(
     "order",
-    num_steps=30,
+    num_steps=20,
     micro_batch=24,
     log={"every_steps": 1},
     mask={"rate": [0.1]},
