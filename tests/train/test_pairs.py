@@ -21,6 +21,8 @@ from transformers import BertForPreTraining as Bert
 
 from corpus.shards import ShardSet
 from train import (
+    checkpoint,
+    engine,
     evaluate,
     export,
     fit,
@@ -212,7 +214,7 @@ def test_a_model_sees_both_segments_and_is_that_of_transformers(learned) -> None
     network, classify = Bert.from_pretrained(folder), AutoModelForNextSentencePrediction
     with torch.inference_mode():
         loss = network.eval()(**inputs).loss
-        nats = runs.load(run).eval()(**fit.engine.inputs(batch, device="cpu"))
+        nats = runs.load(run).eval()(**engine.inputs(batch, device="cpu"))
         hidden, asked = nats.tensor_split([int(batch.targets.sum())])
         assert float(loss) == pytest.approx(float(hidden.mean() + asked.mean()), rel=1e-4)
         labels = inputs.pop("next_sentence_label")
@@ -248,6 +250,33 @@ def test_accumulation_and_zero_stages_change_neither_loss(pair_shards, tmp_path)
         logs.append([[line["loss"], line["pair_loss"]] for line in lines])
     for other in logs[1:]:
         assert np.allclose(other, logs[0], rtol=1e-4)
+
+
+def test_a_step_adds_the_two_means_with_the_weight_of_the_recipe(pair_shards) -> None:
+    made = table("order", micro_batch=6, optimizer={"weight_decay": 0.0})
+    bound = bind(pair_shards, made)
+    ranks = engine.join()
+    first = model.build(bound.recipe, bound.shards, unigram=bound.unigram())
+    plain = model.build(bound.recipe, bound.shards, unigram=bound.unigram())
+    started = engine.start(first, bound.recipe, ranks)
+    optimizer = torch.optim.AdamW(
+        plain.parameters(), lr=1e-3, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.0
+    )
+    for step in range(2):
+        batches = bound.stream.step(step, rank=0, world_size=1)
+        engine.step(started, batches, ranks, learning_rate=1e-3, pair_weight=0.25)
+        (whole,) = bound.stream.step(step, rank=0, world_size=1, micro_batch=24)
+        nats = plain(**engine.inputs(whole, device="cpu"))
+        hidden, asked = nats.tensor_split([int(whole.targets.sum())])
+        (hidden.mean() + 0.25 * asked.mean()).backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    found = checkpoint.gather(started).weights
+    for name, parameter in plain.network.named_parameters():
+        # Adam's first steps are as large for a gradient of rounding errors as for any other.
+        apart = (found[name] - parameter.detach()).abs()
+        assert float(apart.mean()) < 2e-5, name
 
 
 def test_a_model_with_heads_is_continued_and_one_that_can_have_none_is_refused(
