@@ -114,12 +114,14 @@ def _head_shards(shards: ShardSet, *, num_rows: int) -> Iterator[str]:
 def _head_shard(
     shards: ShardSet, shard: Shard, tokenizer: Tokenizer, *, num_rows: int
 ) -> Iterator[str]:
+    chosen = shards.select(source=shard.source, subset=shard.subset, row_length=shard.row_length)
     rows = shards.rows(shard.source, shard.subset, shard.row_length)
+    first = sum(other.num_rows for other in chosen[: chosen.index(shard)])
     titles = {
         row["id"]: f"{row['title'] or row['key']} ({identity.show_id(row['id'])})"
         for row in shards.documents(shard).to_pylist()
     }
-    batch = rows.take(np.arange(min(num_rows, shard.num_rows)))
+    batch = rows.take(np.arange(first, first + min(num_rows, shard.num_rows)))
     for row in range(len(batch.input_ids)):
         yield f"--- {shard.name} row {row}"
         begin = 0

@@ -111,7 +111,13 @@ SHARD_DOCUMENTS = pa.schema(
     ]
 )
 
-PIECE = pa.struct([pa.field("end", pa.uint32()), pa.field("document", pa.uint32())])
+UNIGRAM = pa.schema([pa.field("count", pa.int64(), nullable=False)])  # by token id, specials as 0
+
+PIECE = pa.struct([pa.field("end", pa.uint16()), pa.field("document", pa.uint16())])
+MAX_ROW_LENGTH = (1 << 16) - 1
+"""Tokens, so that `pieces.end` and `targets` have 16 bits."""
+MAX_DOCUMENTS = 1 << 16
+"""Of one shard, so that `pieces.document` has 16 bits."""
 
 
 def shard_schema(*, row_length: int, vocabulary: int, held_out: bool) -> pa.Schema:
@@ -128,5 +134,5 @@ def shard_schema(*, row_length: int, vocabulary: int, held_out: bool) -> pa.Sche
         pa.field("pieces", pa.list_(PIECE), nullable=False),
     ]
     if held_out:
-        fields.append(pa.field("targets", pa.list_(pa.uint32()), nullable=False))
+        fields.append(pa.field("targets", pa.list_(pa.uint16()), nullable=False))
     return pa.schema(fields)

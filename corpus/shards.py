@@ -1,16 +1,22 @@
-"""Read shard sets: memory-mapped rows of token ids, their pieces and their documents."""
+"""Read shard sets: what the manifest says, the rows, the documents, the tokenizer."""
 
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpus import identity, sets, storage
+
+if TYPE_CHECKING:
+    from corpus.rows import Fetch, Rows
+
+SHARD_FORMAT = 2
+"""Of the files of a shard set (corpus/FORMAT.md); readers refuse another."""
 
 TOKENIZER_FOLDER = "tokenizer"
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -32,118 +38,9 @@ class Shard:
     sha256: str
     num_bytes: int
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RowBatch:
-    """Some rows. B rows of L tokens, N pieces."""
-
-    input_ids: NDArray[np.unsignedinteger[Any]]
-    """uint16 or uint32 [B, L]: `[CLS] piece [SEP] [CLS] piece [SEP] ... [PAD]*`."""
-    piece_ends: NDArray[np.int32]
-    """[N]: exclusive end of each piece inside its row."""
-    piece_rows: NDArray[np.int32]
-    """[N]: the row of this batch each piece lies in, non-decreasing."""
-    piece_documents: NDArray[np.uint64]
-    """[N]: the id of the document each piece is from."""
-    targets: NDArray[np.bool_] | None
-    """[B, L]: where held-out loss is measured; None for train rows."""
-
-
-class Rows:
-    """All rows of one source, subset and row length, over its shards in order."""
-
-    def __init__(self, tables: list[tuple[pa.Table, NDArray[np.uint64]]], *, row_length: int):
-        """Take each shard's table and the ids of its document table."""
-        self.row_length = row_length
-        self._batches: list[pa.RecordBatch] = []
-        self._documents: list[NDArray[np.uint64]] = []
-        for table, documents in tables:
-            for batch in table.to_batches():
-                self._batches.append(batch)
-                self._documents.append(documents)
-        sizes = [batch.num_rows for batch in self._batches]
-        self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
-        self.num_rows = int(self._starts[-1])
-        self.num_tokens = sum(int(_piece_lengths(batch).sum()) for batch in self._batches)
-
-    def take(self, indices: NDArray[np.integer[Any]]) -> RowBatch:
-        """Return the rows with these numbers, in this order.
-
-        Raises:
-            IndexError: a number is not in [0, num_rows).
-        """
-        indices = np.asarray(indices, dtype=np.int64)
-        if indices.size and (indices.min() < 0 or indices.max() >= self.num_rows):
-            raise IndexError(f"row numbers must be in [0, {self.num_rows})")
-        which = np.searchsorted(self._starts, indices, side="right") - 1
-        ids = np.empty((len(indices), self.row_length), dtype=self._dtype())
-        targets = np.zeros(ids.shape, dtype=np.bool_) if self._has_targets() else None
-        ends, rows, documents = [], [], []
-        for b, (number, index) in enumerate(zip(which.tolist(), indices.tolist(), strict=True)):
-            batch, row = self._batches[number], int(index - self._starts[number])
-            ids[b] = _row_ids(batch, row, self.row_length)
-            end, local = _row_pieces(batch, row)
-            ends.append(end)
-            rows.append(np.full(len(end), b, dtype=np.int32))
-            documents.append(self._documents[number][local])
-            if targets is not None:
-                targets[b, _row_targets(batch, row)] = True
-        return RowBatch(
-            input_ids=ids,
-            piece_ends=_concatenate(ends, np.int32),
-            piece_rows=_concatenate(rows, np.int32),
-            piece_documents=_concatenate(documents, np.uint64),
-            targets=targets,
-        )
-
-    def _dtype(self) -> type[np.unsignedinteger[Any]]:
-        if not self._batches:
-            return np.uint16
-        column = cast("pa.FixedSizeListArray", self._batches[0].column("input_ids"))
-        return column.type.value_type.to_pandas_dtype()
-
-    def _has_targets(self) -> bool:
-        return bool(self._batches) and "targets" in self._batches[0].schema.names
-
-
-def _concatenate(arrays: list[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
-    return np.concatenate(arrays).astype(dtype) if arrays else np.empty(0, dtype)
-
-
-def _row_ids(batch: pa.RecordBatch, row: int, length: int) -> NDArray[Any]:
-    column = cast("pa.FixedSizeListArray", batch.column("input_ids"))
-    values = column.values.to_numpy(zero_copy_only=True)
-    start = (column.offset + row) * length
-    return values[start : start + length]
-
-
-def _list_slice(column: pa.ListArray, row: int) -> tuple[int, int]:
-    offsets = column.offsets
-    return int(offsets[row].as_py()), int(offsets[row + 1].as_py())
-
-
-def _row_pieces(batch: pa.RecordBatch, row: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    column = cast("pa.ListArray", batch.column("pieces"))
-    start, end = _list_slice(column, row)
-    values = cast("pa.StructArray", column.values)
-    return (
-        values.field("end").to_numpy()[start:end],
-        values.field("document").to_numpy()[start:end],
-    )
-
-
-def _row_targets(batch: pa.RecordBatch, row: int) -> NDArray[Any]:
-    column = cast("pa.ListArray", batch.column("targets"))
-    start, end = _list_slice(column, row)
-    return column.values.to_numpy()[start:end].astype(np.int64)
-
-
-def _piece_lengths(batch: pa.RecordBatch) -> NDArray[np.int64]:
-    """Return the number of tokens of each row, which is where its last piece ends."""
-    column = cast("pa.ListArray", batch.column("pieces"))
-    last = column.offsets.to_numpy()[1:] - 1
-    ends = cast("pa.StructArray", column.values).field("end").to_numpy()
-    return ends[last].astype(np.int64)
+    def row_files(self) -> tuple[str, str]:
+        """Return the names of the files that reading its rows takes."""
+        return f"{self.name}.arrow", f"{self.name}.documents.arrow"
 
 
 class ShardSet:
@@ -158,6 +55,11 @@ class ShardSet:
         self.digest = manifest.digest()
         self.manifest = manifest
         facts = manifest.facts
+        if (found := facts.get("shard_format", 1)) != SHARD_FORMAT:
+            raise ValueError(
+                f"{url}: shard format {found}, this program reads {SHARD_FORMAT}; run `make "
+                "shards` again: no stage before it is repeated, and `corpus gc` removes the old set"
+            )
         self.tokenizer_url = storage.join(url, TOKENIZER_FOLDER)
         self.tokenizer_digest = str(facts["tokenizer_digest"])
         self.vocabulary = int(facts["vocabulary"])
@@ -165,7 +67,9 @@ class ShardSet:
         self.pad_id, self.unk_id = special["[PAD]"], special["[UNK]"]
         self.cls_id, self.sep_id = special["[CLS]"], special["[SEP]"]
         self.mask_id = special["[MASK]"]
+        self.special_ids = tuple(cast("list[int]", facts["special_ids"]))
         self.shards = tuple(_shard(part) for part in manifest.parts)
+        self._files = {name: file for part in manifest.parts for name, file in part.files.items()}
         self.sources = sorted({shard.source for shard in self.shards})
         self.row_lengths = sorted({shard.row_length for shard in self.shards})
 
@@ -223,33 +127,55 @@ class ShardSet:
         return found
 
     def rows(
-        self, source: str, subset: str, row_length: int, *, verify_digests: bool = False
-    ) -> Rows:
+        self,
+        source: str,
+        subset: str,
+        row_length: int,
+        *,
+        fetch: "Fetch | None" = None,
+        verify_digests: bool = False,
+    ) -> "Rows":
         """Open all rows of one source, subset and row length.
 
-        Raises:
-            ValueError: there are none, or a file is missing or damaged (sizes are always checked,
-                digests when asked).
-        """
-        tables = []
-        for shard in self.select(source=source, subset=subset, row_length=row_length):
-            url = storage.join(self.url, f"{shard.name}.arrow")
-            self._check(url, shard, verify_digests=verify_digests)
-            tables.append((_open_table(url), self._document_ids(shard)))
-        return Rows(tables, row_length=row_length)
+        Args:
+            source: name of a source.
+            subset: train or held_out.
+            row_length: tokens of a row.
+            fetch: from where the shards of a set that lies elsewhere are read; None: from the set's
+                folder, where all must be there and of their size, or from its URL into memory.
+            verify_digests: read all files of the shards and compare their digests first.
 
-    def _check(self, url: str, shard: Shard, *, verify_digests: bool) -> None:
+        Raises:
+            ValueError: there are none, or a file is missing or damaged.
+        """
+        from corpus.rows import Rows  # with a compiler that only those wait for who read rows
+
+        chosen = self.select(source=source, subset=subset, row_length=row_length)
+        if fetch is None:
+            for name in (name for shard in chosen for name in shard.row_files()):
+                self._check(name, verify_digests=verify_digests)
+        return Rows(
+            chosen,
+            vocabulary=self.vocabulary,
+            fetch=self._file if fetch is None else fetch,
+            may_vanish=fetch is not None,
+        )
+
+    def _file(self, name: str) -> Path | bytes:
+        url = storage.join(self.url, name)
+        self._check(name)
+        return storage.local_path(url) or storage.read_bytes(url)
+
+    def _check(self, name: str, *, verify_digests: bool = False) -> None:
         cure = "remove the set's folder and run `make shards` again"
+        url, wanted = storage.join(self.url, name), self._files[name]
         try:
-            if storage.size(url) != shard.num_bytes:
+            if storage.size(url) != wanted.num_bytes:
                 raise ValueError(f"{url}: truncated or replaced (its size is wrong); {cure}")
         except FileNotFoundError as error:
             raise ValueError(f"{url}: missing; {cure}") from error
-        if verify_digests and sets.digest_file(url).sha256 != shard.sha256:
+        if verify_digests and sets.digest_file(url) != wanted:
             raise ValueError(f"{url}: damaged (its sha256 is wrong); {cure}")
-
-    def _document_ids(self, shard: Shard) -> NDArray[np.uint64]:
-        return cast("NDArray[np.uint64]", self.documents(shard)["id"].to_numpy())
 
     def table(self, shard: Shard) -> pa.Table:
         """Return the rows of a shard (schemas.shard_schema), memory-mapped where it is local."""
@@ -257,8 +183,7 @@ class ShardSet:
 
     def shard_unigram(self, shard: Shard) -> NDArray[np.int64]:
         """Return how often each id stands in a shard's rows, int64 [vocabulary], specials as 0."""
-        data = storage.read_bytes(storage.join(self.url, f"{shard.name}.unigram.npy"))
-        return np.load(io.BytesIO(data), allow_pickle=False)
+        return read_unigram(storage.join(self.url, f"{shard.name}.unigram.arrow"))
 
     def documents(self, shard: Shard) -> pa.Table:
         """Return the document table of a shard (schemas.SHARD_DOCUMENTS)."""
@@ -267,7 +192,8 @@ class ShardSet:
 
     def rows_of(self, shard: Shard, identifier: int) -> list[int]:
         """Return the numbers of a shard's rows in which pieces of a document lie."""
-        found = np.flatnonzero(self._document_ids(shard) == np.uint64(identifier))
+        ids = self.documents(shard)["id"].to_numpy()
+        found = np.flatnonzero(ids == np.uint64(identifier))
         result: list[int] = []
         start = 0
         for batch in _open_table(storage.join(self.url, f"{shard.name}.arrow")).to_batches():
@@ -306,6 +232,22 @@ class ShardSet:
                 "(its sha256 is wrong); remove the set's folder and run `make shards` again"
             )
         return files
+
+
+def read_unigram(url: str) -> NDArray[np.int64]:
+    """Read a `.unigram.arrow` file: int64 [vocabulary]."""
+    table = pa.ipc.open_file(pa.BufferReader(storage.read_bytes(url))).read_all()
+    return table["count"].to_numpy().astype(np.int64)
+
+
+def table_bytes(table: pa.Table) -> bytes:
+    """Return a table that lies beside the rows as an Arrow IPC file, in one compressed batch."""
+    sink = io.BytesIO()
+    # The level that is slowest saves a tenth, and a table is written once.
+    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=19))
+    with pa.ipc.new_file(sink, table.schema, options=options) as writer:
+        writer.write_table(table.combine_chunks())
+    return sink.getvalue()
 
 
 def _shard(part: sets.Receipt) -> Shard:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from corpus import recipe
+from corpus.schemas import MAX_ROW_LENGTH
 from pipeline import rules as rule_table
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -309,8 +310,8 @@ class Shards:
         if not self.row_lengths:
             raise ValueError("row_lengths is empty; name at least one length, such as [512]")
         for length in self.row_lengths:
-            if not 8 <= length <= 65536:
-                raise ValueError(f"row_lengths must be between 8 and 65536 tokens, got {length}")
+            if not 8 <= length <= MAX_ROW_LENGTH:
+                raise ValueError(f"row_lengths must be 8 to {MAX_ROW_LENGTH} tokens, got {length}")
         if len(set(self.row_lengths)) < len(self.row_lengths):
             raise ValueError(f"row_lengths names a length twice: {list(self.row_lengths)}")
         if self.bin_mb < 1:

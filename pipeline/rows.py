@@ -36,10 +36,18 @@ def build_shard(
     Returns:
         The rows (schemas.shard_schema), their document table (schemas.SHARD_DOCUMENTS), and how
         often documents were cut, by where.
+
+    Raises:
+        ValueError: more documents than a shard can hold.
     """
     length, special = inputs["row_length"], inputs["special"]
     is_text = _lists(texts).value_lengths().to_numpy() > 0
     texts = texts.filter(pa.array(is_text, pa.bool_()))
+    if texts.num_rows > schemas.MAX_DOCUMENTS:
+        raise ValueError(
+            f"a bin has {texts.num_rows:,} documents, a shard holds {schemas.MAX_DOCUMENTS:,}; "
+            "lower shards.bin_mb"
+        )
     column = _lists(texts)
     flat = column.flatten().to_numpy()
     offsets = np.concatenate([[0], np.cumsum(column.value_lengths().to_numpy())]).tolist()
@@ -80,8 +88,8 @@ def build_shard(
     bounds = np.searchsorted(pieces.row[by_row], np.arange(pieces.num_rows + 1))
     piece_values = pa.StructArray.from_arrays(
         [
-            pa.array((pieces.start + sizes)[by_row].astype(np.uint32)),
-            pa.array(pieces.document[by_row].astype(np.uint32)),
+            pa.array((pieces.start + sizes)[by_row].astype(np.uint16)),
+            pa.array(pieces.document[by_row].astype(np.uint16)),
         ],
         fields=list(schemas.PIECE),
     )
@@ -137,7 +145,7 @@ def _targets(rows: NDArray[np.uint32], inputs: dict[str, Any]) -> pa.ListArray:
     chosen = keyed.choose(keys, eligible, num)
     offsets = np.concatenate([[0], np.cumsum(chosen.sum(axis=1))]).astype(np.int32)
     return pa.ListArray.from_arrays(
-        pa.array(offsets), pa.array(np.nonzero(chosen)[1].astype(np.uint32))
+        pa.array(offsets), pa.array(np.nonzero(chosen)[1].astype(np.uint16))
     )
 
 

@@ -7,7 +7,7 @@ A bin is the documents of one source and subset whose hashed ids fall together; 
 bins as keep each near `shards.bin_mb`. Each row length has its own shards.
 """
 
-import io
+import json
 from functools import partial
 from itertools import product
 from typing import Any
@@ -16,11 +16,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from corpus import card, identity, keyed, schemas, sets, storage
+from corpus import card, identity, schemas, sets, storage, token_ids
 from corpus.sets import Manifest, Receipt
 from corpus.shard_check import row_digest
-from corpus.shards import SPECIAL_TOKENS, TOKENIZER_FOLDER
+from corpus.shards import (
+    SHARD_FORMAT,
+    SPECIAL_TOKENS,
+    TOKENIZER_FOLDER,
+    read_unigram,
+    table_bytes,
+)
 from pipeline import partition, rows, tokenizer, tokens
+from pipeline.bins import bin_of, num_bins, partitions
 from pipeline.flow import (
     Output,
     Part,
@@ -31,11 +38,8 @@ from pipeline.flow import (
     part_fingerprint,
 )
 from pipeline.recipe import Recipe
-from pipeline.recipe import Shards as ShardsConfig
 
-VERSION = 2
-SUBSETS = ("train", "held_out")
-_BIN = 0x42494E  # keeps this draw apart from other hashes of the same ids
+VERSION = 3
 _BATCH_DOCUMENTS = 64
 
 
@@ -97,7 +101,12 @@ def stage(
             Step(name="parts", plan=partial(_plan_parts, **common), work=pack_bin),
         ],
         facts=partial(
-            _facts, vocabulary=vocabulary, section=section, decided=decided, licences=licences
+            _facts,
+            vocabulary=vocabulary,
+            tokens_file=files["tokenizer.json"],
+            section=section,
+            decided=decided,
+            licences=licences,
         ),
         extra_files={
             storage.join(TOKENIZER_FOLDER, name): content for name, content in files.items()
@@ -105,25 +114,6 @@ def stage(
         describe=lambda manifest: {"README.md": card.dataset_card(manifest)},
         num_bytes=documents.counts.get("num_bytes", 0),
     )
-
-
-def num_bins(decided: Manifest, config: ShardsConfig) -> dict[str, dict[str, int]]:
-    """Return how many bins each source and subset has, from what is kept of it."""
-    bins: dict[str, dict[str, int]] = {}
-    for name, number in decided.counts.items():
-        unit, source, *what = name.split(" ")
-        if unit == "num_bytes" and what[0] == "kept":
-            bins.setdefault(source, {})[what[1]] = -(-number // (config.bin_mb * 1_000_000))
-    return bins
-
-
-def _layout(source: str, *, bins: dict[str, dict[str, int]]) -> list[tuple[str, int]]:
-    """Return (subset, bin) of each partition of a source's tokens files."""
-    return [
-        (subset, number)
-        for subset in SUBSETS
-        for number in range(bins.get(source, {}).get(subset, 0))
-    ]
 
 
 def _content(
@@ -179,7 +169,7 @@ def _plan_tokens(
                 "seed": section["seed"],
                 "source": entry["source"],
                 "bins": bins.get(entry["source"], {}),
-                "layout": _layout(entry["source"], bins=bins),
+                "layout": partitions(entry["source"], bins=bins),
             },
             num_bytes=entry["num_bytes"],
         )
@@ -205,7 +195,7 @@ def write_tokens(part: Part, output: Output) -> None:
         for (subset, row), document in zip(pending, encoded, strict=True):
             num_tokens += len(document.ids)
             num_bytes += len(row["text"].encode())
-            number = _bin(row["id"], num=inputs["bins"][subset], seed=inputs["seed"])
+            number = bin_of(row["id"], num=inputs["bins"][subset], seed=inputs["seed"])
             named = {name: row[name] for name in ("id", "key", "title", "url")}
             texts.append({**named, "ids": document.ids, "breaks": document.breaks})
             partitions.append(layout[subset, number])
@@ -229,10 +219,6 @@ def write_tokens(part: Part, output: Output) -> None:
     output.facts.update(source=inputs["source"])
 
 
-def _bin(identifier: int, *, num: int, seed: int) -> int:
-    return int(keyed.mix(seed, _BIN, np.array(identifier, dtype=np.uint64)) % np.uint64(num))
-
-
 def _plan_parts(
     receipts: Receipts,
     *,
@@ -252,7 +238,7 @@ def _plan_parts(
         )
         digests = [receipt.content() for receipt in mine]
         files = [storage.join(folder, receipt.file()) for receipt in mine]
-        layout = enumerate(_layout(source, bins=bins))
+        layout = enumerate(partitions(source, bins=bins))
         for length, (number, (subset, place)) in product(section["row_lengths"], layout):
             own = [length, section["packing"], section["target_rate"], number]
             parts.append(
@@ -288,16 +274,11 @@ def pack_bin(part: Part, output: Output) -> None:
         pa.ipc.new_file(file, shard.schema) as writer,
     ):
         writer.write_batch(shard)
-    with (
-        output.create(f"{part.name}.documents.arrow") as file,
-        pa.ipc.new_file(file, schemas.SHARD_DOCUMENTS) as writer,
-    ):
-        writer.write_table(documents)
     counts = rows.unigram(shard, vocabulary=inputs["vocabulary"], special=inputs["special"])
-    buffer = io.BytesIO()
-    np.save(buffer, counts, allow_pickle=False)
-    with output.create(f"{part.name}.unigram.npy") as file:
-        file.write(buffer.getvalue())
+    unigram = pa.table([counts], schema=schemas.UNIGRAM)
+    for what, table in (("documents", documents), ("unigram", unigram)):
+        with output.create(f"{part.name}.{what}.arrow") as file:
+            file.write(table_bytes(table))
     num_tokens = sum(documents["num_tokens"].to_pylist())
     output.facts.update(
         source=inputs["source"],
@@ -326,6 +307,7 @@ def _facts(
     url: str,
     *,
     vocabulary: Manifest,
+    tokens_file: bytes,
     section: dict[str, Any],
     decided: Manifest,
     licences: dict[str, str],
@@ -353,7 +335,13 @@ def _facts(
             )
     facts = vocabulary.facts
     return {
+        "shard_format": SHARD_FORMAT,
         "vocabulary": facts["vocabulary"],
+        "special_ids": token_ids.special_ids(
+            json.loads(tokens_file),
+            size=facts["vocabulary"],
+            special=[facts["special_tokens"][name] for name in SPECIAL_TOKENS],
+        ),
         "special_tokens": {name: facts["special_tokens"][name] for name in SPECIAL_TOKENS},
         "tokenizer_digest": facts["tokenizer_digest"],
         "row_lengths": section["row_lengths"],
@@ -371,7 +359,6 @@ def _entropy(receipts: list[Receipt], url: str) -> float:
     """Return the entropy of the train tokens' distribution, in nats per token."""
     total: NDArray[np.int64] | None = None
     for receipt in receipts:
-        data = storage.read_bytes(storage.join(url, f"{receipt.name}.unigram.npy"))
-        counts = np.load(io.BytesIO(data), allow_pickle=False)
+        counts = read_unigram(storage.join(url, f"{receipt.name}.unigram.arrow"))
         total = counts if total is None else total + counts
     return 0.0 if total is None else round(rows.entropy(total), 6)

@@ -273,7 +273,7 @@ CHANGES = {
     "more held out than there is": ("held_out = 0.3", "held_out = 1.5", "less than 1"),
     "bands that do not divide": ("bands = 16", "bands = 15", "must divide"),
     "an odd vocabulary": ("vocabulary = 512", "vocabulary = 500", "multiple of 64"),
-    "a tiny row": ("row_lengths = [64]", "row_lengths = [4]", "between 8 and 65536"),
+    "a tiny row": ("row_lengths = [64]", "row_lengths = [4]", "8 to 65535"),
     "an unknown rule": ('preset = "wiki"', 'preset = "wiki", min_word = 3', "min_word"),
     "an unknown preset": ('preset = "wiki"', 'preset = "wiky"', "wiky"),
     "an unknown kind": ('kind = "wikipedia"', 'kind = "wikipaedia"', "'wikipedia', 'books'"),

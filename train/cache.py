@@ -7,7 +7,7 @@
 
 All processes of a machine may share a folder. A shard is fetched by one of them while the others
 wait. To make room, what was asked for longest ago is removed; who still has it open reads on, since
-the file lives until it is closed, and is told to close it by its name being gone (`train.rows`).
+the file lives until it is closed, and is told to close it by its name being gone (`corpus.rows`).
 """
 
 import fcntl
@@ -25,9 +25,9 @@ from corpus import keyed, storage
 from corpus.sets import File
 
 if TYPE_CHECKING:
+    from corpus.rows import Fetch
     from corpus.shards import ShardSet
     from train.recipe import CacheConfig
-    from train.rows import Fetch
 
 log = logging.getLogger(__name__)
 

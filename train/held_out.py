@@ -17,7 +17,7 @@ from train import order, pairs
 from train.stream import Batch
 
 if TYPE_CHECKING:
-    from corpus.shards import RowBatch, Rows
+    from corpus.rows import RowBatch, Rows
     from train.session import Session
 
 _ROWS = 32

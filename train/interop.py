@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from train import held_out, pairs
+from train import held_out, kernels, pairs
 from train.attention import pieces
 from train.pairs import IGNORED
 from train.prefetch import prefetch
@@ -42,21 +42,31 @@ def tensors(batch: Batch, *, is_isolated: bool, local_attention: int = 0) -> Inp
         next_sentence_label, int64 [B].
     """
     num_rows, length = batch.shown_ids.shape
+    ends, rows = pairs.whole_rows(batch)
+    labels, positions, attention = (np.empty_like(batch.input_ids) for _ in range(3))
+    kernels.lay_out(
+        batch.input_ids,
+        batch.targets,
+        ends,
+        rows,
+        IGNORED,
+        labels,
+        positions,
+        attention,
+    )
     found: Inputs = {
         "input_ids": torch.from_numpy(batch.shown_ids),
-        "labels": torch.from_numpy(np.where(batch.targets, batch.input_ids, IGNORED)),
+        "labels": torch.from_numpy(labels),
+        "position_ids": torch.from_numpy(positions),
     }
-    texts = pairs.whole_rows(batch)
-    where = pieces(*texts, num_rows=num_rows, row_length=length)
-    found["position_ids"] = where.position_ids
     if batch.pair_labels is not None:
         found["token_type_ids"] = torch.from_numpy(pairs.token_types(batch))
         found["next_sentence_label"] = torch.from_numpy(batch.pair_labels)
     if not is_isolated or batch.pair_labels is not None:
-        ends = np.zeros(num_rows, dtype=np.int64)
-        ends[batch.piece_rows] = batch.piece_ends  # of a row's pieces the last one stays
-        found["attention_mask"] = torch.from_numpy((np.arange(length) < ends[:, None]).astype(int))
-    elif local_attention:
+        found["attention_mask"] = torch.from_numpy(attention)
+        return found
+    where = pieces(ends, rows, num_rows=num_rows, row_length=length)
+    if local_attention:
         found["attention_mask"] = {
             "full_attention": where.mask(None),
             "sliding_attention": where.mask(local_attention // 2 + 1),

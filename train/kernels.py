@@ -28,6 +28,10 @@ _MUL2 = np.uint64(0x94D049BB133111EB)
 _S27, _S30, _S31, _S32, _S64 = (np.uint64(n) for n in (27, 30, 31, 32, 64))
 _PLACE = np.uint64(0xFFFF)
 """The lowest bits of a sorted key hold the position, so that keys are distinct."""
+_NONE = np.uint64(0xFFFFFFFFFFFFFFFF)
+"""Sorts behind all keys."""
+_WHOLE = 2.0**64
+"""How many values a hash has."""
 _ROUNDS = 4
 
 
@@ -77,26 +81,41 @@ def _insert(keys: Any, num: Any) -> None:
 
 
 @_compiled
-def _smallest(keys: Any, num: Any, rank: Any, ordered: Any, heads: Any) -> Any:
-    """Return the key that stands at a rank, counted from one: by buckets, without sorting all."""
-    bits = 1
-    while (1 << bits) < num:
-        bits += 1
-    shift = _S64 - np.uint64(bits)
-    heads[: 1 << bits] = 0
-    for n in range(num):
-        heads[np.int64(keys[n] >> shift)] += 1
-    bucket, before = 0, 0
-    while before + heads[bucket] < rank:
-        before += heads[bucket]
-        bucket += 1
-    inside = 0
-    for n in range(num):
-        if np.int64(keys[n] >> shift) == bucket:
-            ordered[inside] = keys[n]
-            inside += 1
-    _insert(ordered, inside)
-    return ordered[rank - before - 1]
+def _smallest(keys: Any, num: Any, rank: Any, near: Any) -> Any:
+    """Return the key that stands at a rank, counted from one, among `num` hashes.
+
+    Hashes are even, so it lies near its share of all values. Loops over all places of the row have
+    no branches here, so that they take several places at once.
+
+    Args:
+        keys: uint64 [L]: hashes, or the largest number where none is.
+        num: how many hashes there are.
+        rank: 1 to `num`.
+        near: uint64 [L + 1], overwritten.
+    """
+    share = rank / num
+    # Ranks to either side: two standard deviations, and more when it is not among them.
+    reach = 2.0 * np.sqrt(num * share * (1 - share)) + 2.0
+    while True:
+        low = np.uint64(max(0.0, (rank - reach) / num) * _WHOLE)
+        high = _NONE
+        if rank + reach < num:
+            high = np.uint64((rank + reach) / num * _WHOLE)
+        before, inside = 0, 0
+        for at in range(keys.size):
+            before += keys[at] < low
+        for at in range(keys.size):
+            near[inside] = keys[at]
+            inside += (keys[at] >= low) & (keys[at] <= high)
+        wanted = rank - before - 1
+        if 0 <= wanted < inside:
+            for n in range(inside):
+                less = 0
+                for other in range(inside):
+                    less += near[other] < near[n]
+                if less == wanted:
+                    return near[n]
+        reach *= 4.0
 
 
 @_compiled
@@ -119,6 +138,90 @@ def _sort(keys: Any, num: Any, ordered: Any, heads: Any) -> None:
 
 
 @_compiled
+def _draw(mine: Any, keys: Any, num: Any) -> None:
+    """Write the keys of a row's first places: a hash, and the place in the lowest bits."""
+    for at in range(num):
+        place = np.uint64(at)
+        keys[at] = (_hash(mine ^ place) & ~_PLACE) | place
+
+
+@_compiled
+def _tokens(ids: Any, table: Any, mine: Any, rate: Any, keys: Any, near: Any, targets: Any) -> None:
+    """Fill `targets` of one row with the tokens of the smallest hashes."""
+    _draw(mine, keys, ids.size)
+    num = 0
+    for at in range(ids.size):
+        is_ordinary = table[ids[at]] & ORDINARY
+        keys[at] = keys[at] if is_ordinary else _NONE
+        num += is_ordinary
+    if num == 0:
+        targets[:] = False
+        return
+    last = _smallest(keys[: ids.size], num, _share(rate, num), near)
+    for at in range(ids.size):
+        targets[at] = keys[at] <= last
+
+
+@_compiled
+def _spans(
+    ids: Any,
+    table: Any,
+    mine: Any,
+    drawn: Any,
+    rate: Any,
+    lengths: Any,
+    keys: Any,
+    ordered: Any,
+    heads: Any,
+    targets: Any,
+) -> None:
+    """Fill `targets` of one row with spans that begin at tokens in hash order."""
+    targets[:] = False
+    _draw(mine, keys, ids.size)
+    num = 0
+    for at in range(ids.size):
+        keys[num] = keys[at]
+        num += table[ids[at]] & ORDINARY
+    if num == 0:
+        return
+    left = _share(rate, num)
+    # As many as are needed nearly always, in order; all only when they do not suffice.
+    num_sorted = min(num, left // 3 + 8)
+    last = _smallest(keys[:num], num, num_sorted, ordered)
+    found = 0
+    for n in range(num):
+        ordered[found] = keys[n]
+        found += keys[n] <= last
+    _insert(ordered, num_sorted)
+    n = 0
+    while left > 0:
+        if n == num_sorted:
+            _sort(keys, num, ordered, heads)
+            num_sorted = num
+        at = np.int64(ordered[n] & _PLACE)
+        draw = _hash(drawn ^ np.uint64(at)) >> _S32
+        more = 0
+        while draw >= lengths[more]:
+            more += 1
+        stop = min(at + more + 1, ids.size)
+        while at < stop and left > 0 and table[ids[at]] & ORDINARY:
+            if not targets[at]:
+                targets[at] = True
+                left -= 1
+            at += 1
+        n += 1
+
+
+@_compiled
+def _share(rate: Any, num: Any) -> Any:
+    """Return how many of a row's eligible tokens are hidden.
+
+    Half up, and at least one token of a row that has any, so that every row teaches.
+    """
+    return min(max(np.int64(np.floor(rate * num + 0.5)), 1), num)
+
+
+@_compiled
 def choose(
     ids: Any, indices: Any, table: Any, seed: Any, rate: Any, unit: Any, lengths: Any, targets: Any
 ) -> None:
@@ -136,13 +239,19 @@ def choose(
     """
     num_rows, length = ids.shape
     keys = np.empty(length, np.uint64)
-    ordered = np.empty(length, np.uint64)
+    ordered = np.empty(length + 1, np.uint64)
     heads = np.empty(2 * length + 3, np.int64)
     ends = np.empty(length + 1, np.int64)
     seeded = _hash(seed)
     stream, other = _hash(seeded ^ _CHOOSE), _hash(seeded ^ _LENGTH)
     for b in range(num_rows):
         mine, drawn = _hash(stream ^ indices[b]), _hash(other ^ indices[b])
+        if unit == TOKEN:
+            _tokens(ids[b], table, mine, rate, keys, ordered, targets[b])
+            continue
+        if unit == SPAN:
+            _spans(ids[b], table, mine, drawn, rate, lengths, keys, ordered, heads, targets[b])
+            continue
         num, num_eligible, inside, is_open = 0, 0, False, False
         for at in range(length):
             targets[b, at] = False
@@ -153,8 +262,8 @@ def choose(
                 inside = False
                 continue
             num_eligible += 1
-            if unit != WORD or not is_open or not inside or flags & WORD_START:
-                if unit == WORD and inside:
+            if not is_open or not inside or flags & WORD_START:
+                if inside:
                     ends[num - 1] = at
                 place = np.uint64(at)
                 keys[num] = (_hash(mine ^ place) & ~_PLACE) | place
@@ -163,35 +272,10 @@ def choose(
             is_open = (flags & WORD_OPEN) != 0
         if num_eligible == 0:
             continue
-        if unit == WORD and inside:
+        if inside:
             ends[num - 1] = length
-        # Half up, and at least one token of a row that has any, so that every row teaches.
-        left = np.int64(np.floor(rate * num_eligible + 0.5))
-        left = min(max(left, 1), num_eligible)
-        if unit == TOKEN:
-            last = _smallest(keys, num, left, ordered, heads)
-            for n in range(num):
-                if keys[n] <= last:
-                    targets[b, np.int64(keys[n] & _PLACE)] = True
-            continue
         _sort(keys, num, ordered, heads)
-        if unit == SPAN:
-            n = 0
-            while left > 0:
-                at = np.int64(ordered[n] & _PLACE)
-                draw = _hash(drawn ^ np.uint64(at)) >> _S32
-                more = 0
-                while draw >= lengths[more]:
-                    more += 1
-                stop = min(at + more + 1, length)
-                while at < stop and left > 0 and table[ids[b, at]] & ORDINARY:
-                    if not targets[b, at]:
-                        targets[b, at] = True
-                        left -= 1
-                    at += 1
-                n += 1
-        else:
-            _words(keys, ends, num, ordered, heads, left, targets[b])
+        _words(keys, ends, num, ordered, heads, _share(rate, num_eligible), targets[b])
 
 
 @_compiled
@@ -240,23 +324,66 @@ def replace(
         shown: int64 [B, L], written.
     """
     num_rows, length = ids.shape
+    places = np.empty(length + 1, np.int64)
     size = np.uint64(ordinary.size)
     seeded = _hash(seed)
     kinds, randoms = _hash(seeded ^ _KIND), _hash(seeded ^ _RANDOM)
     always = limits[0] > np.uint64(0xFFFFFFFF)
     for b in range(num_rows):
-        kind, random = _hash(kinds ^ indices[b]), _hash(randoms ^ indices[b])
         for at in range(length):
-            if not targets[b, at]:
+            shown[b, at] = mask_id if targets[b, at] else ids[b, at]
+        if always:
+            continue
+        num = 0
+        for at in range(length):
+            places[num] = at
+            num += targets[b, at]
+        kind, random = _hash(kinds ^ indices[b]), _hash(randoms ^ indices[b])
+        for n in range(num):
+            at = places[n]
+            draw = _hash(kind ^ np.uint64(at)) >> _S32
+            if draw >= limits[1]:
                 shown[b, at] = ids[b, at]
-            elif always:
-                shown[b, at] = mask_id
-            else:
-                draw = _hash(kind ^ np.uint64(at)) >> _S32
-                if draw < limits[0]:
-                    shown[b, at] = mask_id
-                elif draw < limits[1]:
-                    chosen = _hash(random ^ np.uint64(at)) % size
-                    shown[b, at] = ordinary[np.int64(chosen)]
-                else:
-                    shown[b, at] = ids[b, at]
+            elif draw >= limits[0]:
+                chosen = _hash(random ^ np.uint64(at)) % size
+                shown[b, at] = ordinary[np.int64(chosen)]
+
+
+@_compiled
+def lay_out(
+    ids: Any,
+    targets: Any,
+    ends: Any,
+    rows: Any,
+    ignored: Any,
+    labels: Any,
+    positions: Any,
+    attention: Any,
+) -> None:
+    """Fill what a model is given beside the ids that it is shown.
+
+    Args:
+        ids: int64 [B, L].
+        targets: bool [B, L].
+        ends: int32 [N], exclusive ends of the pieces in their rows.
+        rows: int32 [N]: the row of each piece, non-decreasing; every row has one.
+        ignored: the label of places that are not asked for.
+        labels: int64 [B, L], written: the ids of the targets.
+        positions: int64 [B, L], written: counted from zero in each piece, and in the padding.
+        attention: int64 [B, L], written: 0 on padding, else 1.
+    """
+    num_rows, length = ids.shape
+    piece = 0
+    for b in range(num_rows):
+        for at in range(length):
+            labels[b, at] = ids[b, at] if targets[b, at] else ignored
+        start = 0
+        while piece < ends.size and rows[piece] == b:
+            for at in range(start, ends[piece]):
+                positions[b, at] = at - start
+            start = ends[piece]
+            piece += 1
+        attention[b, :start] = 1
+        attention[b, start:] = 0
+        for at in range(start, length):
+            positions[b, at] = at - start

@@ -11,7 +11,6 @@ from corpus import storage
 from corpus.shards import ShardSet
 from train import order, pairs, phases, vocabulary
 from train.cache import cached_files
-from train.rows import local_files, open_rows
 from train.saved import State
 from train.stream import Rows, Stream, read
 
@@ -99,18 +98,16 @@ def bind(recipe: "Recipe", shards: ShardSet) -> Session:
     """
     paired = pairs.of(recipe, shards)
     local = storage.local_path(shards.url)
-    fetch = local_files(shards, local) if local is not None else cached_files(shards, recipe.cache)
+    fetch = cached_files(shards, recipe.cache) if local is None else None
 
     def rows(name: str, length: int) -> Rows:
-        opened = open_rows(shards, name, length, fetch=fetch)
+        # Of a local set the size of every file is looked at: better now than in mid-run.
+        opened = shards.rows(name, "train", length, fetch=fetch)
         if not opened.num_rows:
             raise ValueError(
                 f"{shards.url}: source {name!r} has no train rows of {length} tokens; leave it "
                 "out of [data] shards, or give the corpus recipe more text"
             )
-        if local is not None:
-            # Better now than in the middle of the run; it costs a look at each file's size.
-            opened.prepare(range(len(opened.sizes)))
         return opened
 
     timeline = phases.timeline(recipe)

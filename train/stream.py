@@ -8,7 +8,7 @@ Shapes: B rows, L tokens of a row, N pieces.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -25,21 +25,21 @@ Allocate = Callable[[tuple[int, ...], DTypeLike], NDArray[Any]]
 
 
 class RowBatch(Protocol):
-    """What `corpus.shards.RowBatch` offers; a protocol so that rows may come from memory."""
+    """What `corpus.rows.RowBatch` offers; a protocol so that rows may come from memory."""
 
     @property
-    def input_ids(self) -> NDArray[np.integer]:
-        """[B, L]: pieces as [CLS] text [SEP], then padding."""
+    def input_ids(self) -> NDArray[np.int64]:
+        """int64 [B, L]: pieces as [CLS] text [SEP], then padding."""
         ...
 
     @property
-    def piece_ends(self) -> NDArray[np.integer]:
-        """[N]: exclusive end of each piece in its row."""
+    def piece_ends(self) -> NDArray[np.int32]:
+        """int32 [N]: exclusive end of each piece in its row."""
         ...
 
     @property
-    def piece_rows(self) -> NDArray[np.integer]:
-        """[N]: the row of each piece, non-decreasing."""
+    def piece_rows(self) -> NDArray[np.int32]:
+        """int32 [N]: the row of the batch that each piece lies in, non-decreasing."""
         ...
 
     @property
@@ -47,14 +47,9 @@ class RowBatch(Protocol):
         """uint64 [N]: the document of each piece."""
         ...
 
-    @property
-    def targets(self) -> NDArray[np.bool_] | None:
-        """Bool [B, L]: the stored evaluation targets, on held-out rows only."""
-        ...
-
 
 class Rows(Protocol):
-    """Random access to the rows of one source; `corpus.shards.Rows` is one."""
+    """Random access to the rows of one source; `corpus.rows.Rows` is one."""
 
     @property
     def num_rows(self) -> int:
@@ -71,8 +66,17 @@ class Rows(Protocol):
         """Rows of each shard, in order."""
         ...
 
-    def take(self, indices: NDArray[np.integer]) -> RowBatch:
-        """Return the rows of these indices, in the order asked for."""
+    def take(
+        self,
+        indices: NDArray[np.int64],
+        *,
+        into: NDArray[np.int64] | None = None,
+        at: NDArray[np.int64] | None = None,
+    ) -> RowBatch:
+        """Return the rows of these numbers, written into `into` [B, L] at the lines `at`, rising.
+
+        Without both, they are in an array of their own, in the order asked for.
+        """
         ...
 
     def prepare(self, numbers: Sequence[int]) -> None:
@@ -200,32 +204,31 @@ class Stream:
         reading = self.readings[phase]
         indices = np.arange(start, stop, dtype=np.uint64)
         owner, ordinals = reading.mixture.place(indices - np.uint64(reading.first_row))
-        parts: list[tuple[NDArray[np.intp], RowBatch]] = []
-        for number, name in enumerate(reading.mixture.sources):
-            mine = np.flatnonzero(owner == number)
-            if mine.size:
-                rows = reading.rows[name]
-                known = ordinals[mine] + np.uint64(reading.before.get(name, 0))
-                parts.append((mine, rows.take(self.locate(name, known, rows).astype(np.int64))))
-        length = parts[0][1].input_ids.shape[1]
+        names = reading.mixture.sources
+        length = reading.rows[names[0]].row_length
         input_ids = allocate((indices.size, length), np.int64)
+        parts: list[RowBatch] = []
+        for number, name in enumerate(names):
+            at = np.flatnonzero(owner == number)
+            if at.size:
+                rows = reading.rows[name]
+                known = ordinals[at] + np.uint64(reading.before.get(name, 0))
+                which = self.locate(name, known, rows).astype(np.int64)
+                parts.append(rows.take(which, into=input_ids, at=at))
         if len(parts) == 1:
-            ((_, part),) = parts
-            input_ids[:] = part.input_ids
-            piece_rows, ends, documents = part.piece_rows, part.piece_ends, part.piece_documents
+            piece_rows, ends = parts[0].piece_rows, parts[0].piece_ends
+            documents = parts[0].piece_documents
         else:
-            for mine, part in parts:
-                input_ids[mine] = part.input_ids
-            piece_rows = np.concatenate([mine[part.piece_rows] for mine, part in parts])
+            piece_rows = np.concatenate([part.piece_rows for part in parts])
             turn = np.argsort(piece_rows, kind="stable")
             piece_rows = piece_rows[turn]
-            ends = np.concatenate([p.piece_ends for _, p in parts])[turn]
-            documents = np.concatenate([p.piece_documents for _, p in parts])[turn]
+            ends = np.concatenate([part.piece_ends for part in parts])[turn]
+            documents = np.concatenate([part.piece_documents for part in parts])[turn]
         return Text(
             indices=indices,
             input_ids=input_ids,
-            piece_ends=ends.astype(np.int32, copy=False),
-            piece_rows=piece_rows.astype(np.int32, copy=False),
+            piece_ends=ends,
+            piece_rows=piece_rows,
             piece_documents=documents,
         )
 
@@ -262,8 +265,16 @@ class Stream:
             vocabulary=self.vocabulary,
             out=allocate(shape, np.int64),
         )
-        known = {field.name: getattr(text, field.name) for field in fields(Text)}
-        return Batch(**known, shown_ids=shown, targets=targets, pair_labels=labels)
+        return Batch(
+            indices=text.indices,
+            input_ids=text.input_ids,
+            piece_ends=text.piece_ends,
+            piece_rows=text.piece_rows,
+            piece_documents=text.piece_documents,
+            shown_ids=shown,
+            targets=targets,
+            pair_labels=labels,
+        )
 
     def step(
         self,

@@ -45,26 +45,13 @@ def of_shards(shards: ShardSet, *, words: bool) -> Vocabulary:
             f"{url}: not the tokenizer that these rows were encoded with (its sha256 is wrong); "
             "remove the set's folder and run `make shards` again"
         )
-    table = json.loads(content)
-    special = {shards.pad_id, shards.unk_id, shards.cls_id, shards.sep_id, shards.mask_id}
-    special |= {entry["id"] for entry in table.get("added_tokens", ()) if entry["special"]}
-    # An id without a token stands nowhere in the text, so nothing may put it there.
-    has_token = np.zeros(shards.vocabulary, dtype=np.bool_)
-    has_token[_ids(table)] = True
-    special |= set(np.flatnonzero(~has_token).tolist())
     return Vocabulary(
         size=shards.vocabulary,
         mask_id=shards.mask_id,
-        special_ids=tuple(sorted(number for number in special if number < shards.vocabulary)),
-        words=word_flags(table, size=shards.vocabulary) if words else None,
+        special_ids=shards.special_ids,
+        # Only words need the tokens themselves, which take longer to read than the first batch.
+        words=word_flags(json.loads(content), size=shards.vocabulary) if words else None,
     )
-
-
-def _ids(table: Mapping[str, Any]) -> NDArray[np.int64]:
-    known = table["model"]["vocab"]
-    ids = known.values() if isinstance(known, dict) else range(len(known))
-    added = [entry["id"] for entry in table.get("added_tokens", ())]
-    return np.array([*ids, *added], dtype=np.int64)
 
 
 def spelled(table: Mapping[str, Any]) -> dict[int, str]:

@@ -10,7 +10,7 @@ import pyarrow.dataset
 import pytest
 
 from corpus import schemas, sets
-from corpus.shards import ShardSet
+from corpus.shards import SHARD_FORMAT, ShardSet
 
 PAGE = (Path(schemas.__file__).parent / "FORMAT.md").read_text()
 NAMED = set(re.findall(r"`([^`\s]+)`", PAGE))
@@ -38,6 +38,7 @@ def rows_files(shards: ShardSet, length: int, subset: str = "train") -> list[str
         schemas.FATES,
         pa.schema(list(schemas.SPAN)),
         schemas.SHARD_DOCUMENTS,
+        schemas.UNIGRAM,
         schemas.shard_schema(row_length=8, vocabulary=9, held_out=True),
         pa.schema(list(schemas.PIECE)),
     ],
@@ -57,6 +58,9 @@ def test_every_key_of_manifests_and_receipts_is_named(shards):
     assert {name.split(" ")[0] for name in manifest.counts} <= NAMED
     assert {"format_version", *shards.manifest.facts["special_tokens"]} <= NAMED
     assert f"Format version {sets.FORMAT_VERSION} " in PAGE
+    assert f"| `shard_format` | {SHARD_FORMAT} |" in PAGE
+    for number in (schemas.MAX_ROW_LENGTH, schemas.MAX_DOCUMENTS):
+        assert f"{number:,}" in PAGE
     assert set(sets.STAGES) <= NAMED
 
 
@@ -69,7 +73,7 @@ def test_every_file_of_a_shard_set_is_named(shards):
     for part in shards.manifest.parts:
         assert re.fullmatch(r"wiki-(train|held_out)-(32|64)-\d{5}", part.name)
         endings = {name.removeprefix(part.name) for name in part.files}
-        assert endings == {".arrow", ".documents.arrow", ".unigram.npy"}
+        assert endings == {".arrow", ".documents.arrow", ".unigram.arrow"}
         assert endings <= NAMED | {".arrow"}
 
 

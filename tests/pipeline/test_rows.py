@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from corpus import shard_check
 from corpus.sets import File, Manifest, Receipt
-from corpus.shards import ShardSet
-from pipeline import layouts, rows, shards
+from corpus.shards import SHARD_FORMAT, ShardSet
+from pipeline import bins, layouts, rows, shards
+from pipeline.recipe import Shards
 
 SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
 VOCABULARY = 128
@@ -55,6 +56,8 @@ def built(documents: list[list[int]], *, packing: str, subset: str):
         },
     )
     facts = {
+        "shard_format": SHARD_FORMAT,
+        "special_ids": list(SPECIAL.values()),
         "tokenizer_digest": "0",
         "vocabulary": VOCABULARY,
         "special_tokens": SPECIAL,
@@ -98,6 +101,31 @@ def test_the_bigram_entropy_is_that_of_the_definition():
     assert rows.entropy(np.array([3, 0, 3])) == pytest.approx(np.log(2))
     _, nothing, _, _ = built([], packing="doc", subset="train")
     assert rows.bigram_entropy(nothing, special=SPECIAL) == 0
+
+
+def test_a_shard_has_a_number_for_every_document():
+    many = pa.table(
+        {name: [1 if name == "id" else ""] * 65_537 for name in ("id", "key", "title", "url")}
+        | {"ids": [[5]] * 65_537, "breaks": [b"\0"] * 65_537},
+        schema=rows.TEXTS,
+    )
+    with pytest.raises(ValueError, match=r"65,537 documents, .* lower shards.bin_mb"):
+        rows.build_shard(many, {"row_length": LENGTH, "special": SPECIAL})
+
+
+def test_there_are_bins_enough_for_the_bytes_and_for_the_documents():
+    def found(num_bytes: int, num_documents: int) -> int:
+        counts = {
+            "num_bytes s kept train": num_bytes,
+            "num_documents s kept train": num_documents,
+            "num_documents s dropped min_words": 10**9,
+            "num_bytes s in": 10**12,
+        }
+        decided = Manifest(stage="fates", id="0", identity={}, counts=counts, parts=(), facts={})
+        return bins.num_bins(decided, Shards(bin_mb=64))["s"]["train"]
+
+    assert [found(64_000_000, 1), found(64_000_001, 1)] == [1, 2]
+    assert [found(1, 49_152), found(1, 49_153), found(200_000_000, 50_000)] == [1, 2, 4]
 
 
 def plan(*, row_lengths: list[int], packing: str = "best_fit") -> tuple[set[str], set[str]]:

@@ -1,7 +1,6 @@
 """A small real shard set on disk, built here so that the tests need no pipeline."""
 
 import hashlib
-import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ import pyarrow as pa
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from corpus import keyed, schemas, sets
-from corpus.shards import ShardSet
+from corpus import keyed, schemas, sets, token_ids
+from corpus.shards import SHARD_FORMAT, ShardSet, table_bytes
 
 ROW_LENGTH = 32
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -132,9 +131,13 @@ def write_shards(
         counts={},
         parts=tuple(parts),
         facts={
+            "shard_format": SHARD_FORMAT,
             "tokenizer_digest": digest,
             "vocabulary": vocabulary,
             "packing": packing,
+            "special_ids": token_ids.special_ids(
+                json.loads(tokenizer.to_str()), size=vocabulary, special=range(len(SPECIAL))
+            ),
             "special_tokens": {token: number for number, token in enumerate(SPECIAL)},
         },
     )
@@ -173,12 +176,12 @@ def _part(
     known = {"id": [doc.id for doc in docs], "key": [str(doc.id) for doc in docs]}
     known |= {"url": [""] * len(docs)}
     known |= {"title": [f"title {doc.id}" for doc in docs], "num_tokens": lengths}
-    _write(folder / f"{name}.documents.arrow", pa.table(known, schema=schemas.SHARD_DOCUMENTS))
+    listed = pa.table(known, schema=schemas.SHARD_DOCUMENTS)
+    (folder / f"{name}.documents.arrow").write_bytes(table_bytes(listed))
     counts = np.bincount(ids[ids > 4], minlength=vocabulary).astype(np.int64)
-    buffer = io.BytesIO()
-    np.save(buffer, counts)
-    (folder / f"{name}.unigram.npy").write_bytes(buffer.getvalue())
-    made = [f"{name}.arrow", f"{name}.documents.arrow", f"{name}.unigram.npy"]
+    unigram = pa.table([counts], schema=schemas.UNIGRAM)
+    (folder / f"{name}.unigram.arrow").write_bytes(table_bytes(unigram))
+    made = [f"{name}.{kind}" for kind in ("arrow", "documents.arrow", "unigram.arrow")]
     return sets.Receipt(
         name=name,
         fingerprint=name,
@@ -196,7 +199,7 @@ def _part(
 
 def _write(path: Path, table: pa.Table) -> None:
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=16)
+        writer.write_table(table.combine_chunks())
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.shards import RowBatch, ShardSet
+from corpus import check
+from corpus.rows import RowBatch
+from corpus.shards import ShardSet
 from train import recipe, session
 from train.prefetch import prefetch
 from train.stream import Stream
@@ -96,6 +98,14 @@ def test_pieces_and_documents_cover_exactly_the_text(stream: Stream) -> None:
     assert (flat == 3).all()
 
 
+def test_head_shows_the_rows_of_each_shard_with_its_documents(many_shards) -> None:
+    shown = list(check.head(str(many_shards), num_rows=10**6))
+    rows = [line for line in shown if line.startswith("--- ")]
+    assert len(rows) == sum(shard.num_rows for shard in ShardSet.open(str(many_shards)).shards)
+    # The title of a document that is not the shard's own would not be known.
+    assert all(line.startswith("[title ") for line in shown if not line.startswith("--- "))
+
+
 def test_a_fault_in_the_thread_reaches_the_trainer(stream: Stream) -> None:
     reading = stream.readings[0]
     rows = {name: _Broken() for name in reading.rows}
@@ -113,15 +123,18 @@ class _Broken:
         self.num_rows, self.row_length, self.sizes = 10, 32, (10,)
         self._left = 12
 
-    def take(self, indices):
+    def take(self, indices, *, into=None, at=None):
         self._left -= 1
         if self._left < 0:
             raise OSError("the disk is gone")
         num = len(indices)
+        assert into is not None
+        assert at is not None
+        into[at] = 9
         return RowBatch(
-            input_ids=np.full((num, 32), 9, np.uint16),
+            input_ids=into,
             piece_ends=np.full(num, 32, np.int32),
-            piece_rows=np.arange(num, dtype=np.int32),
+            piece_rows=at.astype(np.int32),
             piece_documents=np.ones(num, np.uint64),
             targets=None,
         )

@@ -17,7 +17,6 @@ from train import cache, recipe, session
 from train.cache import ShardCache, back_off, cached_files
 from train.prefetch import prefetch
 from train.recipe import CacheConfig
-from train.rows import open_rows
 
 FAULTS = ("503", "truncated", "wrong", "slow", "gone", "503", "truncated")
 # The hub's client waits itself, for seconds, before it tries again.
@@ -70,7 +69,7 @@ def test_faults_of_the_store_cost_time_and_nothing_else(
     faults = HUB_FAULTS if store == "hub" else FAULTS
     proxy.faults[:], proxy.met[:] = faults, []
     for source in ("wiki", "books"):
-        rows = open_rows(shards, source, 32, fetch=fetch)
+        rows = shards.rows(source, "train", 32, fetch=fetch)
         near = here.rows(source, "train", 32)
         every = np.arange(near.num_rows)
         assert rows.num_rows == near.num_rows
@@ -171,9 +170,9 @@ def test_the_cache_stays_within_its_limit_while_all_shards_are_read(memory, many
     made = Watched(tmp_path, max_bytes=limit)
     shards, here = ShardSet.open(memory), ShardSet.open(str(many_shards))
     for source in ("wiki", "books"):
-        rows = open_rows(
-            shards,
+        rows = shards.rows(
             source,
+            "train",
             32,
             fetch=lambda name: made.fetch(storage.join(memory, name), files[name]),
         )
@@ -209,7 +208,7 @@ def test_the_stream_reads_on_when_its_cache_is_emptied(memory, many_shards, tmp_
     shards, here = ShardSet.open(memory), ShardSet.open(str(many_shards))
     folder = tmp_path / "cache"
     fetch = cached_files(shards, CacheConfig(folder=str(folder)))
-    rows, near = open_rows(shards, "wiki", 32, fetch=fetch), here.rows("wiki", "train", 32)
+    rows, near = shards.rows("wiki", "train", 32, fetch=fetch), here.rows("wiki", "train", 32)
     every = np.arange(near.num_rows)
     for turn in range(40):
         if turn == 5:
