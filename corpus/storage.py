@@ -23,6 +23,8 @@ _CLIENT_ERRORS = {
     "botocore.exceptions": "BotoCoreError",
     "gcsfs.retry": "HttpError",
     "google.auth.exceptions": "GoogleAuthError",
+    "httpx": "HTTPError",
+    "httpx2": "HTTPError",
 }
 
 

@@ -151,7 +151,9 @@ def _evaluate(parsed: argparse.Namespace, _: list[str]) -> int:
     folder = run_folder(parsed.run)
     run = runs.read(folder, data=parsed.data)
     path = folder / "evaluation.json"
-    if path.is_file() and (found := json.loads(path.read_text()))["step"] == run.state.step:
+    found = json.loads(path.read_text()) if path.is_file() else {}
+    # One without figures by row length was written by an earlier version.
+    if found.get("step") == run.state.step and "by_row_length" in found:
         print(f"up to date: {path}")
     else:
         import torch
@@ -213,9 +215,13 @@ def _verify(parsed: argparse.Namespace, _: list[str]) -> int:
         found = saved.verify(path)
         faults += found
         print(f"{path}: {'damaged' if found else 'whole'}")
-    shards, length = run.session.shards, run.session.recipe.data.row_length
-    there = {(shard.source, shard.subset) for shard in shards.shards if shard.row_length == length}
-    for source, subset in sorted(there):
+    shards, lengths = run.session.shards, run.session.stream.timeline.row_lengths
+    there = {
+        (shard.row_length, shard.source, shard.subset)
+        for shard in shards.shards
+        if shard.row_length in lengths
+    }
+    for length, source, subset in sorted(there):
         shards.rows(source, subset, length, verify_digests=True)
         print(f"{shards.url}: {source} {subset} rows of {length} tokens: whole")
     if faults:

@@ -151,7 +151,7 @@ class ShardCache:
         with part.open("r+b") as file:
             while have < wanted.num_bytes:
                 try:
-                    data = _range(url, have, min(have + _CHUNK_BYTES, wanted.num_bytes))
+                    data = _range(url, have, wanted.num_bytes)
                     why = f"ends after {have:,} of {wanted.num_bytes:,} bytes"
                 except FileNotFoundError as error:
                     raise ValueError(
@@ -187,10 +187,12 @@ def back_off(sha256: str, attempt: int) -> float:
     return min(_MAX_WAIT_SECONDS, 2.0 ** (attempt - 1)) * (1 - draw / (1 << 33))
 
 
-def _range(url: str, start: int, stop: int) -> bytes:
+def _range(url: str, start: int, size: int) -> bytes:
+    """Return the next bytes of a file from `start` on, of its `size` in all."""
+    stop = min(start + _CHUNK_BYTES, size)
     data = storage.read_bytes(url, start=start, end=stop)
-    # A web server that knows no ranges sends everything.
-    return data[start:stop] if len(data) > stop - start else data
+    # A web server that knows no ranges sends everything, which is then not asked for again.
+    return data[start:size] if len(data) > stop - start else data
 
 
 def _is_whole(path: Path, wanted: File) -> bool:

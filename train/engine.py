@@ -12,10 +12,12 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.distributed
 
-from train import attention
+from train import attention, pairs
+from train.model import PairInputs
 from train.schedule import micro_batches
 
 if TYPE_CHECKING:
@@ -48,6 +50,9 @@ class StepResult:
     num_targets: int
     checksum: int
     """Of the rows and masks of the step; see `Batch.checksum`."""
+    pair_loss_sum: float
+    """Nats over all pairs of segments asked about."""
+    num_pairs: int
     stop: int
     """The highest signal number any rank was sent, or 0: all ranks stop after the same step."""
 
@@ -55,6 +60,11 @@ class StepResult:
     def loss(self) -> float:
         """Mean nats per hidden place."""
         return self.loss_sum / self.num_targets
+
+    @property
+    def pair_loss(self) -> float:
+        """Mean nats per pair of segments; 0 where none was asked about."""
+        return self.pair_loss_sum / max(1, self.num_pairs)
 
 
 def world_size() -> int:
@@ -185,6 +195,7 @@ def step(
     ranks: Ranks,
     *,
     learning_rate: float,
+    pair_weight: float = 0.0,
     stop: int = 0,
 ) -> StepResult:
     """Make one optimizer step from this rank's micro batches.
@@ -194,6 +205,7 @@ def step(
         batches: this rank's micro batches of the step.
         ranks: from `join`.
         learning_rate: of this step.
+        pair_weight: of the mean loss of pairs of segments beside that at the hidden places.
         stop: number of the signal that this rank was sent, or 0.
 
     Raises:
@@ -203,24 +215,34 @@ def step(
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     _accumulate(engine, len(batches))
-    num_targets, checksum, stop = _agree(batches, ranks, stop=stop)
+    num_targets, num_pairs, checksum, stop = _agree(batches, ranks, stop=stop)
     # DeepSpeed divides by the accumulation and by the world size; undo both.
     scale = len(batches) * ranks.world_size / num_targets
-    total = torch.zeros((), dtype=torch.float64, device=ranks.device)
+    pair_scale = pair_weight * len(batches) * ranks.world_size / max(1, num_pairs)
+    totals = torch.zeros(2, dtype=torch.float64, device=ranks.device)
     for number, batch in enumerate(batches):
         losses = engine(**inputs(batch, device=ranks.device))
-        engine.backward(losses.sum() * scale)
-        total += losses.detach().double().sum()
+        hidden, asked = losses.tensor_split([int(batch.targets.sum())])
+        loss = hidden.sum() * scale
+        engine.backward(loss + asked.sum() * pair_scale if asked.numel() else loss)
+        totals += torch.stack([part.detach().double().sum() for part in (hidden, asked)])
         if number < len(batches) - 1:
             engine.step()
-    torch.distributed.all_reduce(total)
-    if not bool(torch.isfinite(total)):
+    torch.distributed.all_reduce(totals)
+    if not bool(torch.isfinite(totals).all()):
         raise NonFiniteLossError(
             "the loss is not finite; the weights are still those of the step before: lower "
             "[schedule] peak_learning_rate or raise warmup, and run again from the last checkpoint"
         )
     engine.step()
-    return StepResult(loss_sum=float(total), num_targets=num_targets, checksum=checksum, stop=stop)
+    return StepResult(
+        loss_sum=float(totals[0]),
+        num_targets=num_targets,
+        checksum=checksum,
+        pair_loss_sum=float(totals[1]),
+        num_pairs=num_pairs,
+        stop=stop,
+    )
 
 
 def _accumulate(engine: "DeepSpeedEngine", num: int) -> None:
@@ -240,11 +262,21 @@ def inputs(batch: "Batch", *, device: torch.device | str) -> dict[str, Any]:
     num_rows, row_length = batch.shown_ids.shape
     places = torch.from_numpy(batch.targets.reshape(-1).nonzero()[0])
     answers = torch.from_numpy(batch.input_ids[batch.targets])
+    found: dict[str, Any] = {}
+    if batch.pair_labels is not None:
+        rows = np.flatnonzero(batch.pair_labels != pairs.IGNORED)
+        found["pairs"] = PairInputs(
+            token_types=torch.from_numpy(pairs.token_types(batch)).to(device),
+            rows=torch.from_numpy(rows).to(device),
+            answers=torch.from_numpy(batch.pair_labels[rows]).to(device),
+        )
+    ends, rows = pairs.whole_rows(batch)
     return {
+        **found,
         "shown_ids": torch.from_numpy(batch.shown_ids).to(device, non_blocking=True),
         "pieces": attention.pieces(
-            batch.piece_ends,
-            batch.piece_rows,
+            ends,
+            rows,
             num_rows=num_rows,
             row_length=row_length,
             device=device,
@@ -254,16 +286,18 @@ def inputs(batch: "Batch", *, device: torch.device | str) -> dict[str, Any]:
     }
 
 
-def _agree(batches: "list[Batch]", ranks: Ranks, *, stop: int) -> tuple[int, int, int]:
-    """Return a step's number of hidden places, checksum and stop signal, over all ranks."""
+def _agree(batches: "list[Batch]", ranks: Ranks, *, stop: int) -> tuple[int, int, int, int]:
+    """Return a step's numbers of hidden places and pairs, checksum and signal, over all ranks."""
     num = sum(int(batch.targets.sum()) for batch in batches)
+    labels = [batch.pair_labels for batch in batches if batch.pair_labels is not None]
+    num_pairs = sum(int((part != pairs.IGNORED).sum()) for part in labels)
     checksum = sum(batch.checksum() for batch in batches) % (1 << 64)
     if ranks.world_size > 1:
         # 32-bit halves, so that no sum leaves the range of int64.
-        mine = [num, checksum & 0xFFFFFFFF, checksum >> 32, stop]
+        mine = [num, num_pairs, checksum & 0xFFFFFFFF, checksum >> 32, stop]
         every = torch.zeros(ranks.world_size, len(mine), dtype=torch.int64, device=ranks.device)
         every[ranks.rank] = torch.tensor(mine)
         torch.distributed.all_reduce(every)
-        num, low, high = (int(value) for value in every[:, :3].sum(dim=0))
-        checksum, stop = (low + (high << 32)) % (1 << 64), int(every[:, 3].max())
-    return num, checksum, stop
+        num, num_pairs, low, high = (int(value) for value in every[:, :4].sum(dim=0))
+        checksum, stop = (low + (high << 32)) % (1 << 64), int(every[:, 4].max())
+    return num, num_pairs, checksum, stop

@@ -3,12 +3,11 @@
 The targets are stored in the held-out shards (15 % of the eligible tokens), so every model of a
 shard set is asked the same questions; all of them are shown as [MASK].
 
-Shapes: B rows, L tokens of a row, M targets, N documents.
+Shapes: B rows, L tokens of a row, M targets, P pairs of segments, N documents.
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +17,17 @@ from numpy.typing import NDArray
 
 from corpus import storage
 from corpus.progress import Progress
-from train import engine, ngrams
-from train.stream import Batch
+from train import engine, held_out, ngrams
 
 if TYPE_CHECKING:
     from corpus.shards import ShardSet
     from train.model import MaskedModel
     from train.session import Session
 
-_ROWS = 32
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answers:
-    """Every held-out target once."""
+    """Every held-out target once for each row length."""
 
     sources: NDArray[np.int64]
     """int64 [M]: the source's place in the mixture."""
@@ -43,6 +39,12 @@ class Answers:
     """int64 [M]: the id at the target."""
     nats: NDArray[np.float64]
     """float64 [M]: the model's cross-entropy."""
+    row_lengths: NDArray[np.int64]
+    """int64 [M]: of the row that the target was asked in; each length asks them all."""
+
+    def of(self, where: NDArray[np.integer]) -> "Answers":
+        """Return some of the targets."""
+        return Answers(**{field.name: getattr(self, field.name)[where] for field in fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,101 +56,72 @@ class Difference:
     standard_error: float
 
 
-def measured(session: "Session") -> list[str]:
-    """Return the sources that have held-out rows; a small one may have none.
-
-    Raises:
-        ValueError: none has.
-    """
-    length = session.recipe.data.row_length
-    found = {
-        shard.source
-        for shard in session.shards.shards
-        if (shard.subset, shard.row_length) == ("held_out", length)
-    }
-    names = [name for name in session.sources if name in found]
-    if not names:
-        raise ValueError(
-            f"{session.shards.url}: no held-out documents to measure on; raise fates.held_out in "
-            "the corpus recipe and run `make shards`"
-        )
-    return names
-
-
-def some_text(session: "Session") -> Batch:
-    """Return a batch of the first rows there are: held out, or for want of them trained on."""
-    length = session.recipe.data.row_length
-    first = min(
-        (shard for shard in session.shards.shards if shard.row_length == length),
-        key=lambda shard: (shard.subset != "held_out", shard.name),
-    )
-    rows = session.shards.rows(first.source, first.subset, length)
-    indices = np.arange(min(_ROWS, rows.num_rows))
-    part = rows.take(indices)
-    input_ids = part.input_ids.astype(np.int64)
-    return Batch(
-        indices=indices.astype(np.uint64),
-        input_ids=input_ids,
-        piece_ends=part.piece_ends,
-        piece_rows=part.piece_rows,
-        piece_documents=part.piece_documents,
-        shown_ids=input_ids,
-        targets=np.zeros(input_ids.shape, dtype=np.bool_),
-    )
-
-
-def held_out(session: "Session") -> Iterator[tuple[int, Batch]]:
-    """Yield (source, batch) over all held-out rows, masked at the stored targets."""
-    length = session.recipe.data.row_length
-    names = measured(session)
-    for number, name in enumerate(session.sources):
-        if name not in names:
-            continue
-        rows = session.shards.rows(name, "held_out", length)
-        for start in range(0, rows.num_rows, _ROWS):
-            indices = np.arange(start, min(start + _ROWS, rows.num_rows))
-            part = rows.take(indices)
-            assert part.targets is not None
-            input_ids = part.input_ids.astype(np.int64)
-            yield (
-                number,
-                Batch(
-                    indices=indices.astype(np.uint64),
-                    input_ids=input_ids,
-                    piece_ends=part.piece_ends,
-                    piece_rows=part.piece_rows,
-                    piece_documents=part.piece_documents,
-                    shown_ids=np.where(part.targets, session.shards.mask_id, input_ids),
-                    targets=part.targets,
-                ),
-            )
-
-
 def ask(session: "Session", model: "MaskedModel", *, device: torch.device | str) -> Answers:
-    """Return the model's loss at every held-out target."""
+    """Return the model's loss at every held-out target, over all row lengths of the run."""
     model.to(device)
     model.eval()
     found: dict[str, list[NDArray[Any]]] = {name: [] for name in Answers.__dataclass_fields__}
-    length = session.recipe.data.row_length
-    total = sum(
-        shard.num_rows
-        for name in measured(session)
-        for shard in session.shards.select(source=name, subset="held_out", row_length=length)
-    )
+    lengths = session.stream.timeline.row_lengths
+    total = sum(held_out.num_rows(session, row_length=length) for length in lengths)
     done = 0
     with torch.inference_mode(), Progress("evaluate", total=total, unit="rows") as progress:
-        for number, batch in held_out(session):
-            nats = model(**engine.inputs(batch, device=device))
-            rows, places = np.nonzero(batch.targets)
-            found["nats"].append(nats.double().cpu().numpy())
-            found["sources"].append(np.full(rows.size, number))
-            found["documents"].append(batch.documents()[rows, places])
-            # A target is never the first token of a row, which is [CLS].
-            found["before"].append(batch.input_ids[rows, places - 1])
-            found["answers"].append(batch.input_ids[rows, places])
-            done += len(batch.input_ids)
-            progress.update(done)
+        for length in lengths:
+            for number, batch in held_out.batches(session, row_length=length):
+                rows, places = np.nonzero(batch.targets)
+                # Behind these come pairs of segments, of which none is changed here.
+                nats = model(**engine.inputs(batch, device=device))[: rows.size]
+                found["nats"].append(nats.double().cpu().numpy())
+                found["row_lengths"].append(np.full(rows.size, length))
+                found["sources"].append(np.full(rows.size, number))
+                found["documents"].append(batch.documents()[rows, places])
+                # A target is never the first token of a row, which is [CLS].
+                found["before"].append(batch.input_ids[rows, places - 1])
+                found["answers"].append(batch.input_ids[rows, places])
+                done += len(batch.input_ids)
+                progress.update(done)
     return Answers(**{name: np.concatenate(parts) for name, parts in found.items()})
+
+
+def ask_pairs(
+    session: "Session", model: "MaskedModel", *, row_length: int, device: torch.device | str
+) -> dict[str, Any]:
+    """Ask about the two segments of every held-out row that has two.
+
+    Returns:
+        plain JSON: the mean loss in nats, the share of right answers with its standard error over
+        documents, and the share of rows that were changed.
+    """
+    model.eval()
+    nats, right, changed, documents = [], [], [], []
+    with torch.inference_mode():
+        for _, batch in held_out.pair_batches(session, row_length=row_length):
+            inputs = engine.inputs(batch, device=device)
+            asked = inputs["pairs"]
+            _, logits = model.all_logits(
+                inputs["shown_ids"],
+                pieces=inputs["pieces"],
+                places=inputs["places"][:0],
+                pairs=asked,
+            )
+            losses = torch.nn.functional.cross_entropy(
+                logits.float(), asked.answers, reduction="none"
+            )
+            nats.append(losses.double().cpu().numpy())
+            right.append((logits.argmax(dim=1) == asked.answers).cpu().numpy())
+            changed.append(asked.answers.cpu().numpy())
+            documents.append(batch.documents()[asked.rows.cpu().numpy(), 1])
+    answers = np.concatenate(right).astype(np.float64)
+    if not answers.size:
+        return {"task": session.recipe.pair_task(), "num_rows": 0}
+    share = paired(answers, np.zeros_like(answers), np.concatenate(documents))
+    return {
+        "task": session.recipe.pair_task(),
+        "num_rows": answers.size,
+        "loss": float(np.concatenate(nats).mean()),
+        "accuracy": share.difference,
+        "standard_error": share.standard_error,
+        "share_changed": float(np.concatenate(changed).mean()),
+    }
 
 
 def paired(
@@ -172,18 +145,46 @@ def paired(
 def evaluate(
     session: "Session", model: "MaskedModel", *, step: int, device: torch.device | str
 ) -> dict[str, Any]:
-    """Measure a model on the held-out rows.
+    """Measure a model on the held-out rows, in each row length of its run.
 
     Returns:
         plain JSON: losses in nats per target and in bits per byte of the hidden text, for the
-        model, the unigram and the bigram; and the paired differences.
+        model, the unigram and the bigram, and the paired differences: in rows of the last phase's
+        length, and `by_row_length`.
     """
     asked = ask(session, model, device=device)
     counted = ngrams.figures(
         session.stream, counts=session.unigram(), before=asked.before, answers=asked.answers
     )
     num_bytes = bytes_of(session.shards)[asked.answers]
+    by_length: dict[str, Any] = {}
+    documents: list[dict[str, Any]] = []
+    for length in session.stream.timeline.row_lengths:
+        where = np.flatnonzero(asked.row_lengths == length)
+        mine, theirs = asked.of(where), counted.of(where)
+        found = _figures(session, mine, theirs, num_bytes=num_bytes[where], row_length=length)
+        if session.recipe.asks_pairs():
+            found["pair"] = ask_pairs(session, model, row_length=length, device=device)
+        by_length[str(length)] = found
+        documents += _by_document(mine, theirs, row_length=length)
+    return {
+        "step": step,
+        "shards_id": session.shards.id,
+        "row_length": session.row_length,
+        **by_length[str(session.row_length)],
+        "by_row_length": by_length,
+        "documents": documents,
+    }
 
+
+def _figures(
+    session: "Session",
+    asked: Answers,
+    counted: ngrams.Figures,
+    *,
+    num_bytes: NDArray[np.int64],
+    row_length: int,
+) -> dict[str, Any]:
     def losses(nats: NDArray[np.float64], where: NDArray[np.bool_] | slice) -> dict[str, float]:
         bits = nats[where].sum() / np.log(2)
         return {
@@ -196,7 +197,7 @@ def evaluate(
         return {"difference": found.difference, "standard_error": found.standard_error}
 
     sources = {}
-    names = measured(session)
+    names = held_out.measured(session, row_length=row_length)
     for number, name in enumerate(session.sources):
         if name not in names:
             continue
@@ -210,8 +211,6 @@ def evaluate(
         }
     everything = slice(None)
     return {
-        "step": step,
-        "shards_id": session.shards.id,
         "num_targets": int(asked.nats.size),
         "num_documents": int(np.unique(asked.documents).size),
         "model": losses(asked.nats, everything),
@@ -225,11 +224,12 @@ def evaluate(
         "versus_bigram": versus(counted.bigram),
         "sources": sources,
         "sources_without_held_out": [name for name in session.sources if name not in names],
-        "documents": _by_document(asked, counted),
     }
 
 
-def _by_document(asked: Answers, counted: ngrams.Figures) -> list[dict[str, Any]]:
+def _by_document(
+    asked: Answers, counted: ngrams.Figures, *, row_length: int
+) -> list[dict[str, Any]]:
     documents, unit = np.unique(asked.documents, return_inverse=True)
     num = np.bincount(unit)
     means = {
@@ -240,6 +240,7 @@ def _by_document(asked: Answers, counted: ngrams.Figures) -> list[dict[str, Any]
     return [
         {
             "document": f"{int(document):016x}",
+            "row_length": row_length,
             "num_targets": int(num[n]),
             **{name: round(float(values[n]), 4) for name, values in means.items()},
         }

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from train import attention, runs
-from train.evaluate import some_text
+from train import attention, engine, pairs, runs
+from train.held_out import some_text
 
 if TYPE_CHECKING:
     from train.model import MaskedModel
@@ -24,6 +24,10 @@ the largest logit (at least 1): fp32 sums in another order differ by so much, a 
 """
 
 _PIECES = 8
+_QUESTIONS = {
+    "order": "whether two segments were swapped",
+    "next": "whether the second of two segments follows the first",
+}
 
 
 def export(run: "Run", model: "MaskedModel") -> Path:
@@ -68,27 +72,45 @@ def export(run: "Run", model: "MaskedModel") -> Path:
 
 def difference(run: "Run", model: "MaskedModel", folder: Path) -> float:
     """Return the largest difference of a logit on some text, in units of the largest logit."""
-    from transformers import AutoModelForMaskedLM
+    from transformers import AutoModelForMaskedLM, AutoModelForNextSentencePrediction, logging
 
-    exported = AutoModelForMaskedLM.from_pretrained(folder, dtype=torch.float32).eval()
+    def read(kind: Any) -> Any:
+        # Each class leaves out the heads of the other, and would say so at length.
+        before = logging.get_verbosity()
+        logging.set_verbosity_error()
+        found = kind.from_pretrained(folder, dtype=torch.float32).eval()
+        logging.set_verbosity(before)
+        return found
+
+    exported = read(AutoModelForMaskedLM)
     model.eval()
     batch = some_text(run.session)
-    num_rows, length = batch.shown_ids.shape
-    bounds = attention.pieces(
-        batch.piece_ends, batch.piece_rows, num_rows=num_rows, row_length=length
-    )
-    shown = torch.from_numpy(batch.shown_ids)
+    inputs = engine.inputs(batch, device="cpu")
+    shown, bounds, asked = inputs["shown_ids"], inputs["pieces"], inputs.get("pairs")
+    num_rows, length = shown.shape
     places = torch.arange(num_rows * length)
-    ends = batch.piece_ends.astype(np.int64) + batch.piece_rows.astype(np.int64) * length
-    wanted = {int(end) for end in ends[:_PIECES]}
+    ends, rows = (part.astype(np.int64) for part in pairs.whole_rows(batch))
+    wanted = {int(end) for end in (ends + rows * length)[:_PIECES]}
+    classify = None if asked is None else read(AutoModelForNextSentencePrediction)
     worst = 0.0
+
+    def compare(alone: torch.Tensor, packed: torch.Tensor) -> None:
+        nonlocal worst
+        apart = float((alone - packed).abs().max())
+        worst = max(worst, apart / max(1.0, float(alone.abs().max())))
+
     with torch.inference_mode():
-        packed = model.logits(shown, pieces=bounds, places=places)
+        packed, answers = model.all_logits(shown, pieces=bounds, places=places, pairs=asked)
         for start, end in bounds.spans:
-            if end in wanted:
-                alone = exported(input_ids=shown.flatten()[None, start:end]).logits[0]
-                apart = float((alone - packed[start:end]).abs().max())
-                worst = max(worst, apart / max(1.0, float(alone.abs().max())))
+            if end not in wanted:
+                continue
+            alone = {"input_ids": shown.flatten()[None, start:end]}
+            if asked is not None:
+                alone["token_type_ids"] = asked.token_types.flatten()[None, start:end]
+                mine = torch.nonzero(asked.rows == start // length).flatten()
+                if classify is not None and mine.numel():
+                    compare(classify(**alone).logits[0], answers[mine[0]])
+            compare(exported(**alone).logits[0], packed[start:end])
     return worst
 
 
@@ -124,11 +146,11 @@ def model_card(run: "Run", *, measured: dict[str, Any] | None, worst: float) -> 
         f"seed {recipe.seed}, step {run.state.step} of {run.session.num_steps}, digest of all rows "
         f"and masks `{run.state.chain}`.",
     ]
-    if measured is not None and measured["step"] == run.state.step:
+    if measured is not None and measured["step"] == run.state.step and "row_length" in measured:
         lines += [
             "",
             f"Held-out loss on {measured['num_targets']:,} fixed targets in "
-            f"{measured['num_documents']} documents:",
+            f"{measured['num_documents']} documents, in rows of {measured['row_length']} tokens:",
             "",
             "| | nats per target | bits per byte |",
             "|---|---|---|",
@@ -136,6 +158,21 @@ def model_card(run: "Run", *, measured: dict[str, Any] | None, worst: float) -> 
                 f"| {name} | {measured[name]['loss']:.3f} | {measured[name]['bits_per_byte']:.3f} |"
                 for name in ("model", "unigram", "bigram")
             ),
+        ]
+        found = measured.get("pair")
+        if found is not None and found["num_rows"]:
+            lines += [
+                "",
+                f"Of {found['num_rows']:,} held-out pairs of segments "
+                f"{100 * found['accuracy']:.1f} % were judged right "
+                f"({100 * found['share_changed']:.1f} % of them were changed).",
+            ]
+    if recipe.asks_pairs():
+        lines += [
+            "",
+            f"It was also asked {_QUESTIONS[recipe.pair_task()]}"
+            "; `AutoModelForNextSentencePrediction` reads that head, and label 0 means as in the "
+            "text.",
         ]
     lines += [
         "",

@@ -115,7 +115,7 @@ def _loop(
     *,
     state: saved.State | None,
 ) -> Fitted:
-    num_steps = session.num_steps
+    num_steps, pair = session.num_steps, session.recipe.pair
     first = 0 if state is None else state.step
     chain = "" if state is None else state.chain
     lines = _Log(run, session, first_step=first) if ranks.rank == 0 else None
@@ -131,7 +131,12 @@ def _loop(
         ):
             rate = session.learning_rate(number)
             result = engine.step(
-                deepspeed_engine, batches, ranks, learning_rate=rate, stop=received.number or 0
+                deepspeed_engine,
+                batches,
+                ranks,
+                learning_rate=rate,
+                pair_weight=0.0 if pair is None else pair.weight,
+                stop=received.number or 0,
             )
             done = number + 1
             chain = _extend(chain, result.checksum)
@@ -219,6 +224,7 @@ class _Log:
         self._file = path.open("a", encoding="utf-8")
         self._board = _board(run, first_step) if session.recipe.log.tensorboard else None
         self._begin, self._nats, self._targets, self._steps = time.monotonic(), 0.0, 0, 0
+        self._pair_nats, self._pairs = 0.0, 0
         self._loss: float | None = None
 
     def add(
@@ -227,6 +233,8 @@ class _Log:
         """Count a step; return the loss of the last full window."""
         self._nats += result.loss_sum
         self._targets += result.num_targets
+        self._pair_nats += result.pair_loss_sum
+        self._pairs += result.num_pairs
         self._steps += 1
         done, session = number + 1, self._session
         if done % session.recipe.log.every_steps and done < session.num_steps:
@@ -246,12 +254,15 @@ class _Log:
                 1,
             ),
         }
+        if self._pairs:
+            line["pair_loss"] = self._pair_nats / self._pairs
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
         if self._board is not None:
-            for name in ("loss", "learning_rate", "mask_rate", "tokens_per_second"):
+            for name in [name for name in line if name not in ("step", "tokens", "chain")]:
                 self._board.add_scalar(name, line[name], done)
         self._begin, self._nats, self._targets, self._steps = now, 0.0, 0, 0
+        self._pair_nats, self._pairs = 0.0, 0
         return self._loss
 
     def close(self) -> None:

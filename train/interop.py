@@ -8,23 +8,20 @@ Shapes: B rows, L tokens of a row.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from train import evaluate, kernels
+from train import held_out, kernels, pairs
 from train.attention import pieces
+from train.pairs import IGNORED
 from train.prefetch import prefetch
 from train.stream import Batch, Stream
 
 if TYPE_CHECKING:
     from train.session import Session
-
-IGNORED = -100
-"""The label of places that are not asked for, as torch's cross-entropy and transformers have it."""
 
 Inputs = dict[str, Any]
 
@@ -40,15 +37,18 @@ def tensors(batch: Batch, *, is_isolated: bool, local_attention: int = 0) -> Inp
 
     Returns:
         input_ids, labels and position_ids, int64 [B, L]; and attention_mask: int64 [B, L], zero on
-        padding, or if isolated bool [B, 1, L, L], for ModernBERT one per kind of layer.
+        padding, or if isolated bool [B, 1, L, L], for ModernBERT one per kind of layer. Of rows of
+        two segments that are asked about, which are one text each, also token_type_ids and
+        next_sentence_label, int64 [B].
     """
     num_rows, length = batch.shown_ids.shape
+    ends, rows = pairs.whole_rows(batch)
     labels, positions, attention = (np.empty_like(batch.input_ids) for _ in range(3))
     kernels.lay_out(
         batch.input_ids,
         batch.targets,
-        batch.piece_ends,
-        batch.piece_rows,
+        ends,
+        rows,
         IGNORED,
         labels,
         positions,
@@ -59,10 +59,13 @@ def tensors(batch: Batch, *, is_isolated: bool, local_attention: int = 0) -> Inp
         "labels": torch.from_numpy(labels),
         "position_ids": torch.from_numpy(positions),
     }
-    if not is_isolated:
+    if batch.pair_labels is not None:
+        found["token_type_ids"] = torch.from_numpy(pairs.token_types(batch))
+        found["next_sentence_label"] = torch.from_numpy(batch.pair_labels)
+    if not is_isolated or batch.pair_labels is not None:
         found["attention_mask"] = torch.from_numpy(attention)
         return found
-    where = pieces(batch.piece_ends, batch.piece_rows, num_rows=num_rows, row_length=length)
+    where = pieces(ends, rows, num_rows=num_rows, row_length=length)
     if local_attention:
         found["attention_mask"] = {
             "full_attention": where.mask(None),
@@ -115,9 +118,20 @@ class TorchStream(IterableDataset[Inputs]):
 
     def __iter__(self) -> Iterator[Inputs]:
         worker = get_worker_info()
-        batches = self._ahead() if worker is None else self._every(worker.id, worker.num_workers)
-        for batch in batches:
+        mine, num = (0, 0) if worker is None else (worker.id, worker.num_workers)
+        for batch in self.batches(worker=mine, num_workers=num):
             yield tensors(batch, **self._shape)
+
+    def batches(self, *, worker: int = 0, num_workers: int = 0) -> Iterator[Batch]:
+        """Yield the rank's batches, or those that one of several loader workers makes.
+
+        Loaders take a batch of each worker in turn, so worker w makes w, w + num_workers, ...
+
+        Args:
+            worker: which of them.
+            num_workers: 0 stands for the loader's own process, which reads ahead in a thread.
+        """
+        return self._every(worker, num_workers) if num_workers else self._ahead()
 
     def _ahead(self) -> Iterator[Batch]:
         for _, batches in prefetch(
@@ -126,37 +140,52 @@ class TorchStream(IterableDataset[Inputs]):
             yield from batches
 
     def _every(self, worker: int, num_workers: int) -> Iterator[Batch]:
-        """Yield each batch whose turn is this worker's: loaders take one of each in turn."""
-        turn = count()
+        turn = 0
         for step in range(self.first_step, self.stream.num_steps):
             rate = self.stream.mask_rate(step)
             for cut in self.stream.cuts(step, rank=self._rank, world_size=self._world_size):
-                if next(turn) % num_workers == worker:
+                if turn % num_workers == worker:
                     yield self.stream.batch(*cut, rate=rate)
+                turn += 1
 
 
 class HeldOut(IterableDataset[Inputs]):
-    """All held-out rows once, masked at the places that are stored with them.
+    """All held-out rows of one length once, masked at the places that are stored with them.
 
     For one process; several loader workers deal them out between them.
     """
 
     def __init__(
-        self, session: "Session", *, is_isolated: bool = True, local_attention: int = 0
+        self,
+        session: "Session",
+        *,
+        row_length: int = 0,
+        is_isolated: bool = True,
+        local_attention: int = 0,
     ) -> None:
         """Take a session; the rest as `tensors`.
 
+        Args:
+            session: of the run.
+            row_length: of the rows; 0: that of the run's last phase.
+            is_isolated: see `tensors`.
+            local_attention: see `tensors`.
+
         Raises:
-            ValueError: the shards have no held-out rows.
+            ValueError: the shards have no held-out rows of this length.
         """
         super().__init__()
-        evaluate.measured(session)
+        self._row_length = row_length or session.row_length
+        held_out.measured(session, row_length=self._row_length)
         self._session = session
         self._shape = {"is_isolated": is_isolated, "local_attention": local_attention}
 
     def __iter__(self) -> Iterator[Inputs]:
         worker = get_worker_info()
         mine, num = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        for number, (_, batch) in enumerate(evaluate.held_out(self._session)):
+        is_asked = self._session.recipe.asks_pairs()
+        read = held_out.pair_batches if is_asked else held_out.batches
+        every = read(self._session, row_length=self._row_length)
+        for number, (_, batch) in enumerate(every):
             if number % num == mine:
                 yield tensors(batch, **self._shape)

@@ -1,16 +1,22 @@
 """The model while it trains: a Hugging Face masked language model with a sparse head.
 
-Shapes: B rows, L tokens of a row, M hidden places, V token ids.
+Shapes: B rows, L tokens of a row, M hidden places, P pairs of segments asked about, V token ids.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import AutoModelForMaskedLM, PreTrainedModel
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForPreTraining,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 
 from train import attention, presets
 
@@ -19,6 +25,18 @@ if TYPE_CHECKING:
 
     from corpus.shards import ShardSet
     from train.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairInputs:
+    """Rows of two segments, and which are asked about."""
+
+    token_types: torch.Tensor
+    """int64 [B, L]: 1 at the second segment, 0 elsewhere."""
+    rows: torch.Tensor
+    """int64 [P]."""
+    answers: torch.Tensor
+    """int64 [P]: 0 as in the text, 1 changed."""
 
 
 class MaskedModel(nn.Module):
@@ -57,28 +75,49 @@ class MaskedModel(nn.Module):
         pieces: attention.Pieces,
         places: torch.Tensor,
         answers: torch.Tensor,
+        pairs: "PairInputs | None" = None,
     ) -> torch.Tensor:
-        """Return fp32 [M]: the cross-entropy in nats at each hidden place.
+        """Return fp32 [M + P]: nats at each hidden place, then of each pair asked about.
 
         Args:
             shown_ids: int64 [B, L].
             pieces: the boundaries inside the rows.
             places: int64 [M], hidden places in the flattened rows.
             answers: int64 [M], the ids that stand there.
+            pairs: of rows of two segments; needs a network with a head for them.
         """
-        logits = self.logits(shown_ids, pieces=pieces, places=places)
-        return F.cross_entropy(logits.float(), answers, reduction="none")
+        logits, asked = self.all_logits(shown_ids, pieces=pieces, places=places, pairs=pairs)
+        nats = F.cross_entropy(logits.float(), answers, reduction="none")
+        if pairs is None:
+            return nats
+        return torch.cat([nats, F.cross_entropy(asked.float(), pairs.answers, reduction="none")])
 
     def logits(
         self, shown_ids: torch.Tensor, *, pieces: attention.Pieces, places: torch.Tensor
     ) -> torch.Tensor:
         """Return [M, V]: the logits at the given places of the flattened rows."""
-        hidden = self.network.base_model(
+        return self.all_logits(shown_ids, pieces=pieces, places=places)[0]
+
+    def all_logits(
+        self,
+        shown_ids: torch.Tensor,
+        *,
+        pieces: attention.Pieces,
+        places: torch.Tensor,
+        pairs: "PairInputs | None" = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logits at the given places, [M, V], and those of the pairs, [P, 2]."""
+        found = self.network.base_model(
             input_ids=shown_ids,
             position_ids=pieces.position_ids + self._first_position,
             pieces=pieces,
-        ).last_hidden_state
-        return head(self.network)(hidden.flatten(0, 1)[places])
+            **({} if pairs is None else {"token_type_ids": pairs.token_types}),
+        )
+        logits = head(self.network)(found.last_hidden_state.flatten(0, 1)[places])
+        if pairs is None:
+            return logits, logits.new_empty(0, 2)
+        classify: Any = self.network.cls
+        return logits, classify.seq_relationship(found.pooler_output[pairs.rows])
 
 
 def head(network: Any) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -89,9 +128,10 @@ def head(network: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     """
     if hasattr(network, "head") and hasattr(network, "decoder"):  # ModernBERT
         return lambda hidden: network.decoder(network.head(hidden))
-    for name in ("cls", "lm_head"):  # BERT, RoBERTa
-        if hasattr(network, name):
-            return getattr(network, name)
+    if hasattr(network, "cls"):  # BERT, which may have a head for pairs beside this one
+        return network.cls.predictions
+    if hasattr(network, "lm_head"):  # RoBERTa
+        return network.lm_head
     raise ValueError(
         f"{type(network).__name__}: its prediction head is not known here; "
         "continue a ModernBERT, BERT or RoBERTa model instead"
@@ -109,21 +149,45 @@ def build(recipe: "Recipe", shards: "ShardSet", *, unigram: "NDArray[np.float64]
     Raises:
         ValueError: the model to continue cannot be read, or it and the shards do not go together.
     """
+    # Dropout is zero, so the first weights are the only use of torch's own generator.
+    torch.manual_seed(recipe.seed)
     if recipe.model.start_from is not None:
-        length = recipe.longest_row()
-        return MaskedModel(_continued(recipe.model.start_from, shards, row_length=length))
+        return MaskedModel(_continued(recipe, recipe.model.start_from, shards))
     configuration = presets.configuration(
         recipe.model,
         vocabulary=shards.vocabulary,
         special_ids={"pad": shards.pad_id, "cls": shards.cls_id, "sep": shards.sep_id},
         row_length=recipe.longest_row(),
     )
-    # Dropout is zero, so this is the only use of torch's own generator.
-    torch.manual_seed(recipe.seed)
-    network = AutoModelForMaskedLM.from_config(configuration, dtype=torch.float32)
+    network = new_network(recipe, configuration)
     if recipe.model.unigram_bias:
         start_bias(network, unigram)
     return MaskedModel(network)
+
+
+def new_network(recipe: "Recipe", configuration: PretrainedConfig) -> PreTrainedModel:
+    """Make a network of random weights with the heads that a recipe asks for, in fp32.
+
+    Raises:
+        ValueError: the architecture has no head for pairs.
+    """
+    return auto_class(recipe, configuration).from_config(configuration, dtype=torch.float32)
+
+
+def auto_class(recipe: "Recipe", configuration: PretrainedConfig) -> Any:
+    """Return the class of transformers that makes or loads the network.
+
+    Raises:
+        ValueError: the architecture has no head for pairs.
+    """
+    if not recipe.asks_pairs():
+        return AutoModelForMaskedLM
+    if configuration.model_type != "bert":
+        raise ValueError(
+            f"[pair]: a model of type {configuration.model_type!r} has no head for pairs of "
+            'segments; continue a BERT model, or set [pair] task = "none"'
+        )
+    return AutoModelForPreTraining
 
 
 def start_bias(network: PreTrainedModel, unigram: "NDArray[np.float64]") -> None:
@@ -136,11 +200,17 @@ def start_bias(network: PreTrainedModel, unigram: "NDArray[np.float64]") -> None
         output.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())).float())
 
 
-def _continued(name: str, shards: "ShardSet", *, row_length: int) -> PreTrainedModel:
-    from transformers import AutoTokenizer
+def _continued(recipe: "Recipe", name: str, shards: "ShardSet") -> PreTrainedModel:
+    from transformers import AutoConfig, AutoTokenizer
 
+    row_length = recipe.longest_row()
     try:
-        network = AutoModelForMaskedLM.from_pretrained(name, dtype=torch.float32)
+        configuration = AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"[model] from = {name!r}: cannot be read: {error}") from error
+    kind = auto_class(recipe, configuration)
+    try:
+        network = kind.from_pretrained(name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise ValueError(

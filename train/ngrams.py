@@ -4,7 +4,7 @@ A masked language model that is not below the unigram figure has learned nothing
 below the bigram figure uses more than the word before.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,10 @@ class Figures:
     """Of the bigram in the interpolation; chosen on training documents set aside for it."""
     num_tokens: int
     """Tokens of training text in which bigrams were counted."""
+
+    def of(self, where: NDArray[np.integer]) -> "Figures":
+        """Return the figures of some of the targets."""
+        return replace(self, unigram=self.unigram[where], bigram=self.bigram[where])
 
 
 def unigram_nats(

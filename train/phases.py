@@ -94,6 +94,11 @@ class Timeline:
         """Optimizer steps of the whole run."""
         return sum(phase.num_steps for phase in self.phases)
 
+    @property
+    def row_lengths(self) -> tuple[int, ...]:
+        """The row lengths of the run, each where it first comes."""
+        return tuple(dict.fromkeys(phase.row_length for phase in self.phases))
+
     def of_step(self, step: int) -> Phase:
         """Return the phase of a step; the last one's when the run is over."""
         return self.phases[self._number([phase.first_step for phase in self.phases], step)]

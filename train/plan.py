@@ -55,7 +55,9 @@ def plan(session: "Session", *, world_size: int) -> Plan:
 
 def num_parameters(session: "Session") -> int:
     """Count a model's parameters without making them."""
-    from transformers import AutoConfig, AutoModelForMaskedLM
+    from transformers import AutoConfig
+
+    from train.model import new_network
 
     recipe, shards = session.recipe, session.shards
     if recipe.model.start_from is not None:
@@ -73,7 +75,7 @@ def num_parameters(session: "Session") -> int:
             row_length=recipe.longest_row(),
         )
     with torch.device("meta"):
-        network = AutoModelForMaskedLM.from_config(configuration)
+        network = new_network(recipe, configuration)
     return sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -116,5 +118,7 @@ def table(found: Plan, session: "Session", *, world_size: int) -> str:
         f"state per rank    {found.state_bytes / _GIB:.2f} GiB without activations "
         f"(ZeRO {recipe.zero.stage}, {recipe.precision.dtype})",
     ]
+    if recipe.pair is not None:
+        lines.append(f"pairs             {recipe.pair.task}, weight {recipe.pair.weight:g}")
     lines += [f"passes over data  {name}: {n:.2f}" for name, n in found.epochs.items()]
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from corpus import recipe
 from train.mask import MaskConfig
+from train.pairs import PairConfig, Task
 from train.phases import PhaseConfig, timeline
 from train.schedule import ScheduleConfig
 
@@ -178,6 +179,8 @@ class Recipe:
     seed: int = 0
     """Keys the order of rows, the masks and the first weights."""
     mask: MaskConfig = field(default_factory=MaskConfig)
+    pair: PairConfig | None = None
+    """What is asked of rows of two segments; a set of packing `pair` needs it, others refuse it."""
     phase: tuple[PhaseConfig, ...] = ()
     """What changes in the course of the run."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -193,7 +196,20 @@ class Recipe:
                 "precision.dtype = 'bf16' needs zero.stage of at least 1: in DeepSpeed's stage 0 "
                 "the step count of Adam is one ahead with bf16"
             )
+        if self.asks_pairs() and self.model.preset is not None and self.model.family != "bert":
+            raise ValueError(
+                f"[pair] task = {self.pair_task()!r} needs a model that tells segments apart and "
+                'has a head for the pair: set [model] family = "bert", or task = "none"'
+            )
         timeline(self)
+
+    def asks_pairs(self) -> bool:
+        """Tell whether the model answers for pairs of segments."""
+        return self.pair_task() != "none"
+
+    def pair_task(self) -> Task:
+        """Return what is asked of rows of two segments, if there are such."""
+        return "none" if self.pair is None else self.pair.task
 
     def longest_row(self) -> int:
         """Return the row length of the phase with the longest rows."""

@@ -108,13 +108,12 @@ def is_exported(run: Run) -> bool:
 
 def load(run: Run) -> "MaskedModel":
     """Return the model of the run's latest checkpoint, in fp32 on the CPU."""
-    from transformers import AutoConfig, AutoModelForMaskedLM
+    from transformers import AutoConfig
 
     from train import checkpoint
-    from train.model import MaskedModel
+    from train.model import MaskedModel, new_network
 
     configuration = AutoConfig.for_model(**run.facts["configuration"])
-    network = AutoModelForMaskedLM.from_config(configuration)
-    model = MaskedModel(network)
+    model = MaskedModel(new_network(run.session.recipe, configuration))
     checkpoint.put_weights(model, checkpoint.read_weights(run.checkpoint))
     return model

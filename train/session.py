@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from corpus import storage
 from corpus.shards import ShardSet
-from train import order, phases, vocabulary
+from train import order, pairs, phases, vocabulary
 from train.cache import cached_files
 from train.saved import State
 from train.stream import Rows, Stream, read
@@ -35,6 +35,11 @@ class Session:
     def sources(self) -> tuple[str, ...]:
         """The names of all sources that a phase reads, in alphabetical order."""
         return tuple(sorted({name for part in self.stream.readings for name in part.rows}))
+
+    @property
+    def row_length(self) -> int:
+        """Tokens of a row in the last phase, which is what the model is left with."""
+        return self.stream.timeline.phases[-1].row_length
 
     def tokens(self, step: int) -> int:
         """Return the tokens of the run before a step, padding included."""
@@ -88,8 +93,10 @@ def bind(recipe: "Recipe", shards: ShardSet) -> Session:
     """Open the rows that a recipe asks for.
 
     Raises:
-        ValueError: the shards lack a source or the row length; the message names what exists.
+        ValueError: the shards lack a source or the row length, or hold sentence pairs of which the
+            recipe says nothing; the message names what exists.
     """
+    paired = pairs.of(recipe, shards)
     local = storage.local_path(shards.url)
     fetch = cached_files(shards, recipe.cache) if local is None else None
 
@@ -112,6 +119,7 @@ def bind(recipe: "Recipe", shards: ShardSet) -> Session:
         vocabulary=vocabulary.of_shards(shards, words=recipe.mask.unit == "word"),
         order=recipe.data.order,
         block_shards=recipe.data.block_shards,
+        pairs=paired,
     )
     return Session(recipe=recipe, shards=shards, stream=stream)
 

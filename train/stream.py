@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from corpus import keyed
-from train import blocks, order
+from train import blocks, order, pairs
 from train.mask import MaskConfig, Vocabulary, choose_targets, hide
 from train.mixture import PERIOD, Mixture, mixture
 from train.phases import Timeline
@@ -120,6 +120,8 @@ class Batch(Text):
     """int64 [B, L]: what the model sees."""
     targets: NDArray[np.bool_]
     """bool [B, L]: the hidden places, where the model is asked for `input_ids`."""
+    pair_labels: NDArray[np.int64] | None = None
+    """int64 [B]: of rows of two segments that are asked about; see `train.pairs`."""
 
     def checksum(self) -> int:
         """Return 64 bits that stand for rows, masks and boundaries, to compare runs with.
@@ -159,6 +161,8 @@ class Stream:
     order: Literal["global", "blocks"] = "global"
     block_shards: int = 1
     """Of the order `blocks`."""
+    pairs: "pairs.Pairs | None" = None
+    """How rows of two segments are read."""
 
     @property
     def num_steps(self) -> int:
@@ -237,7 +241,11 @@ class Stream:
             rate: share of the tokens to hide.
             allocate: gives the arrays of tokens.
         """
-        text = self.text(start, stop, allocate=allocate)
+        labels = None
+        if self.pairs is None:
+            text = self.text(start, stop, allocate=allocate)
+        else:
+            text, labels = pairs.read(self, start, stop, allocate=allocate)
         shape = text.input_ids.shape
         targets = choose_targets(
             text.input_ids,
@@ -265,6 +273,7 @@ class Stream:
             piece_documents=text.piece_documents,
             shown_ids=shown,
             targets=targets,
+            pair_labels=labels,
         )
 
     def step(

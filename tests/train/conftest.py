@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,24 @@ def pack(docs: list[tuple[int, list[int]]], *, row_length: int):
     return [(ids + [0] * (row_length - len(ids)), pieces) for ids, pieces in rows]
 
 
+def pack_pairs(docs: list[tuple[int, list[int]]], *, row_length: int):
+    """Cut documents into two segments a row, of unequal lengths."""
+    half = (row_length - 3) // 2
+    rows: list[tuple[list[int], list[tuple[int, int]]]] = []
+    for number, ids in docs:
+        for start in range(0, len(ids), 2 * half - 4):
+            text = ids[start : start + 2 * half - 4]
+            cut = max(1, len(text) // 2 - number % 3)
+            first, second = text[:cut], text[cut:]
+            row = [2, *first, 3]
+            pieces = [(len(row), number)]
+            if second:
+                row += [*second, 3]
+                pieces.append((len(row), number))
+            rows.append((row, pieces))
+    return [(ids + [0] * (row_length - len(ids)), pieces) for ids, pieces in rows]
+
+
 def write_shards(
     folder: Path,
     docs: list[Document],
@@ -81,6 +100,7 @@ def write_shards(
     *,
     row_lengths: tuple[int, ...] = (ROW_LENGTH,),
     num_shards: int = 1,
+    packing: str = "best_fit",
 ) -> Path:
     """Write a finished shard set; documents are dealt out to the shards of a source in turn."""
     vocabulary = -(-tokenizer.get_vocab_size() // 64) * 64
@@ -99,7 +119,10 @@ def write_shards(
                 for n in range(num_shards):
                     name = f"{source}-{subset}-{length}" + (f"-{n}" if num_shards > 1 else "")
                     chosen = mine[n::num_shards]
-                    parts.append(_part(folder, name, chosen, tokenizer, subset, length, vocabulary))
+                    lay = pack_pairs if packing == "pair" else pack
+                    parts.append(
+                        _part(folder, name, chosen, tokenizer, subset, length, vocabulary, lay=lay)
+                    )
     digest = hashlib.sha256((files / "tokenizer.json").read_bytes()).hexdigest()
     manifest = sets.Manifest(
         stage="shards",
@@ -111,6 +134,7 @@ def write_shards(
             "shard_format": SHARD_FORMAT,
             "tokenizer_digest": digest,
             "vocabulary": vocabulary,
+            "packing": packing,
             "special_ids": token_ids.special_ids(
                 json.loads(tokenizer.to_str()), size=vocabulary, special=range(len(SPECIAL))
             ),
@@ -121,10 +145,12 @@ def write_shards(
     return folder
 
 
-def _part(folder, name, docs, tokenizer, subset, row_length, vocabulary) -> sets.Receipt:
+def _part(
+    folder, name, docs, tokenizer, subset, row_length, vocabulary, *, lay=pack
+) -> sets.Receipt:
     source = docs[0].source
     encoded = [(n, tokenizer.encode(doc.text).ids) for n, doc in enumerate(docs)]
-    rows = pack(encoded, row_length=row_length)
+    rows = lay(encoded, row_length=row_length)
     ids = np.array([row for row, _ in rows], dtype=np.uint16)
     schema = schemas.shard_schema(
         row_length=row_length, vocabulary=vocabulary, held_out=subset == "held_out"
@@ -184,12 +210,41 @@ def shards_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def make_shards() -> Callable[..., Path]:
+    """Return a function that writes a set of a few documents."""
+
+    def make(folder: Path, **how) -> Path:
+        docs = documents()
+        return write_shards(folder, docs, train_tokenizer([doc.text for doc in docs]), **how)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def many_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a set of rows of 32 and of 64 tokens, with six shards of each source and subset."""
     docs = documents(num=120)
     tokenizer = train_tokenizer([doc.text for doc in docs])
     folder = tmp_path_factory.mktemp("many") / "set"
     return write_shards(folder, docs, tokenizer, row_lengths=(32, 64), num_shards=6)
+
+
+@pytest.fixture(scope="session")
+def pair_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a set of packing `pair`: documents begin with some letters and end with others."""
+    docs = []
+    for n in range(320):
+        num = 12 + n % 12
+        picks = (keyed.mix(1, n, np.arange(num, dtype=np.uint64)) % np.uint64(10)).tolist()
+        halves = [("abcdefghij", "qrstuvwxyz")[2 * at >= num] for at in range(num)]
+        text = " ".join(half[pick] for half, pick in zip(halves, picks, strict=True))
+        subset, source = "held_out" if n % 4 < 2 and n < 160 else "train", "ab"[n % 3 == 0]
+        docs.append(Document(id=500 + n, source=source, subset=subset, text=text))
+    # A document of one word has no second segment.
+    docs.append(Document(id=7, source="a", subset="train", text="a"))
+    tokenizer = train_tokenizer([doc.text for doc in docs])
+    folder = tmp_path_factory.mktemp("pairs") / "set"
+    return write_shards(folder, docs, tokenizer, packing="pair", num_shards=2)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from transformers import AutoModelForMaskedLM
 
 from corpus.shards import ShardSet
-from train import evaluate, interop, presets, recipe, session
+from train import held_out, interop, presets, recipe, session
 from train.interop import HeldOut, TorchStream, only
 
 TABLE = {
@@ -120,7 +120,7 @@ def test_an_isolated_document_is_read_as_if_it_were_alone(many_shards, model) ->
 
 
 def test_held_out_rows_come_once_with_their_stored_targets(bound) -> None:
-    batches = [batch for _, batch in evaluate.held_out(bound)]
+    batches = [batch for _, batch in held_out.batches(bound, row_length=32)]
     for num_workers in (0, 2):
         found = list(DataLoader(HeldOut(bound), batch_size=None, num_workers=num_workers))
         assert len(found) == len(batches)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from train import evaluate, ngrams, recipe, session
+from train import evaluate, held_out, ngrams, recipe, session
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def bound(shards) -> session.Session:
 @pytest.fixture(scope="module")
 def targets(bound) -> tuple[np.ndarray, np.ndarray]:
     before, answers = [], []
-    for _, batch in evaluate.held_out(bound):
+    for _, batch in held_out.batches(bound, row_length=32):
         rows, places = np.nonzero(batch.targets)
         before.append(batch.input_ids[rows, places - 1])
         answers.append(batch.input_ids[rows, places])
@@ -88,7 +88,7 @@ def test_every_stored_target_is_asked_once_and_shown_as_the_mask(bound) -> None:
     rows = bound.shards.rows("wiki", "held_out", 32)
     stored = rows.take(np.arange(rows.num_rows)).targets
     assert stored is not None
-    batches = [batch for _, batch in evaluate.held_out(bound)]
+    batches = [batch for _, batch in held_out.batches(bound, row_length=32)]
     assert np.array_equal(np.concatenate([b.targets for b in batches]), stored)
     for batch in batches:
         assert (batch.shown_ids[batch.targets] == 4).all()

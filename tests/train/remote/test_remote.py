@@ -1,22 +1,13 @@
 """Shards on an object store: fetched through faults, proved, cached within a limit, or named.
 
-The stores are moto (S3) and gcp-storage-emulator (GCS) on loopback; a proxy before them answers
-some of the requests for shards too late, cut, wrong or not at all.
+The stores and their faults are those of conftest.py.
 """
 
-import http.client
-import http.server
-import logging
 import os
 import shutil
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import fsspec
 import numpy as np
 import pytest
 
@@ -27,157 +18,9 @@ from train.cache import ShardCache, back_off, cached_files
 from train.prefetch import prefetch
 from train.recipe import CacheConfig
 
-BUCKET = "shards"
 FAULTS = ("503", "truncated", "wrong", "slow", "gone", "503", "truncated")
-
-
-class Proxy(http.server.ThreadingHTTPServer):
-    """Passes requests on; those for shards meet the faults, one each."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.target = ""
-        self.faults: list[str] = []
-        self.met: list[str] = []
-        self.gets: list[str] = []
-        self.lock = threading.Lock()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_port}"
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Proxy
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_) -> None:
-        pass
-
-    def handle_one_request(self) -> None:
-        try:
-            super().handle_one_request()
-        except ConnectionError:
-            self.close_connection = True
-
-    def _pass(self) -> None:
-        server = self.server
-        fault = ""
-        if self.command == "GET" and ".arrow" in self.path:
-            with server.lock:
-                server.gets.append(self.path)
-                if server.faults:
-                    fault = server.faults.pop(0)
-                    server.met.append(fault)
-        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        connection = http.client.HTTPConnection(server.target)
-        connection.request(self.command, self.path, body=sent, headers=dict(self.headers.items()))
-        answer = connection.getresponse()
-        body = answer.read()
-        status = 503 if fault == "503" else answer.status
-        if fault == "slow":
-            time.sleep(0.2)
-        if fault == "wrong":
-            body = body[:-1] + bytes([body[-1] ^ 1])
-        if fault == "503":
-            body = b""
-        if fault == "gone":
-            self.close_connection = True
-            return
-        self.send_response(status)
-        for name, value in answer.getheaders() if fault != "503" else ():
-            if name.lower() not in ("transfer-encoding", "content-length", "connection", "date"):
-                self.send_header(name, value)
-        length = answer.getheader("Content-Length") if self.command == "HEAD" else len(body)
-        self.send_header("Content-Length", str(length or 0))
-        self.end_headers()
-        if fault == "truncated":
-            self.wfile.write(body[: len(body) // 2])
-            self.close_connection = True
-        elif self.command != "HEAD":
-            self.wfile.write(body)
-
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass  # noqa: N815  (the names of HTTP)
-
-
-@pytest.fixture(scope="module")
-def proxy() -> Iterator[Proxy]:
-    made = Proxy()
-    yield made
-    made.shutdown()
-
-
-@pytest.fixture(scope="module")
-def s3(proxy: Proxy, many_shards: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Return a bucket's URL, and what points the proxy to its store."""
-    moto = pytest.importorskip("moto.server", reason="extra dev is not installed")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-
-    def use() -> None:
-        proxy.target = f"{host}:{port}"
-
-    use()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{proxy.address}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "tests")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "tests")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy"):
-            patch.delenv(name, raising=False)
-        fs = fsspec.filesystem("s3")
-        fs.clear_instance_cache()
-        fs = fsspec.filesystem("s3")
-        fs.mkdir(BUCKET)
-        yield upload(many_shards, f"s3://{BUCKET}/set"), use
-        fs.clear_instance_cache()
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def gs(proxy: Proxy, many_shards: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Return a bucket's URL, and what points the proxy to its store."""
-    emulator = pytest.importorskip("gcp_storage_emulator.server", reason="no extra dev")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", f"http://{proxy.address}")
-        patch.setenv("NO_GCE_CHECK", "true")
-        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
-        patch.setitem(fsspec.config.conf, "gs", {"token": "anon"})
-        gcsfs = pytest.importorskip("gcsfs", reason="extra gcp is not installed")
-        logging.getLogger("gcp_storage_emulator").setLevel(logging.CRITICAL)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        server = emulator.create_server("127.0.0.1", port, in_memory=True, default_bucket=BUCKET)
-        server.start()
-
-        def use() -> None:
-            proxy.target = f"127.0.0.1:{port}"
-
-        use()
-        gcsfs.GCSFileSystem.clear_instance_cache()
-        yield upload(many_shards, f"gs://{BUCKET}/set"), use
-        gcsfs.GCSFileSystem.clear_instance_cache()
-        server.stop()
-
-
-def upload(folder: Path, url: str) -> str:
-    """Put what a run reads at a URL: the manifest, the tokenizer, train rows of 32 tokens."""
-    for path in (*folder.glob("*.json"), *folder.glob("*/*"), *folder.glob("*-train-32-*.arrow")):
-        storage.write_bytes(storage.join(url, str(path.relative_to(folder))), path.read_bytes())
-    return url
-
-
-@pytest.fixture
-def memory(many_shards: Path) -> Iterator[str]:
-    """Return the URL of the set in fsspec's store in memory."""
-    yield upload(many_shards, "memory://set")
-    fsspec.filesystem("memory").rm("/set", recursive=True)
-
-
+# The hub's client waits itself, for seconds, before it tries again.
+HUB_FAULTS = ("wrong", "slow", "truncated", "slow", "503")
 TABLE = {
     "seed": 2,
     "model": {"preset": "nano"},
@@ -201,7 +44,7 @@ def checksums(url: str, folder: Path, *, order: str, max_gb: float = 1.0) -> lis
     return [sum(batch.checksum() for batch in batches) for _, batches in steps]
 
 
-@pytest.mark.parametrize("store", ["s3", "gs"])
+@pytest.mark.parametrize("store", ["s3", "gs", "web", "hub"])
 def test_a_stream_from_a_store_is_that_from_the_disk(
     store, request, proxy, many_shards, tmp_path
 ) -> None:
@@ -214,7 +57,7 @@ def test_a_stream_from_a_store_is_that_from_the_disk(
     assert len(proxy.gets) == len({path.split("?")[0] for path in proxy.gets}) == 24
 
 
-@pytest.mark.parametrize("store", ["s3", "gs"])
+@pytest.mark.parametrize("store", ["s3", "gs", "web", "hub"])
 def test_faults_of_the_store_cost_time_and_nothing_else(
     store, request, proxy, many_shards, tmp_path
 ) -> None:
@@ -223,7 +66,8 @@ def test_faults_of_the_store_cost_time_and_nothing_else(
     shards, here = ShardSet.open(url), ShardSet.open(str(many_shards))
     waits: list[float] = []
     fetch = cached_files(shards, CacheConfig(folder=str(tmp_path)), wait=waits.append)
-    proxy.faults[:], proxy.met[:] = FAULTS, []
+    faults = HUB_FAULTS if store == "hub" else FAULTS
+    proxy.faults[:], proxy.met[:] = faults, []
     for source in ("wiki", "books"):
         rows = shards.rows(source, "train", 32, fetch=fetch)
         near = here.rows(source, "train", 32)
@@ -231,8 +75,22 @@ def test_faults_of_the_store_cost_time_and_nothing_else(
         assert rows.num_rows == near.num_rows
         for name in ("input_ids", "piece_ends", "piece_rows", "piece_documents"):
             assert np.array_equal(getattr(rows.take(every), name), getattr(near.take(every), name))
-    assert proxy.met == list(FAULTS)
+    assert proxy.met == list(faults)
     assert all(0.5 <= wait <= 60 for wait in waits)
+
+
+@pytest.mark.parametrize(("store", "num_gets"), [("web", 1), ("hub", 3)])
+def test_what_came_whole_is_not_asked_for_in_parts(
+    store, num_gets, request, proxy, tmp_path, monkeypatch
+) -> None:
+    url, use = request.getfixturevalue(store)
+    use()
+    url, wanted = some_file(url)
+    monkeypatch.setattr(cache, "_CHUNK_BYTES", -(-wanted.num_bytes // 3))
+    proxy.gets.clear()
+    assert ShardCache(tmp_path, max_bytes=10**9).fetch(url, wanted).is_file()
+    # A plain web server knows no ranges.
+    assert len(proxy.gets) == num_gets
 
 
 def test_processes_that_share_a_cache_fetch_every_file_once(s3, proxy, tmp_path):

@@ -1,0 +1,329 @@
+"""Rows of two segments: which are changed is drawn, what is asked is learned, measured, exported.
+
+The documents of `pair_shards` end with other letters than they begin with, so that one can tell.
+"""
+
+import dataclasses
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForNextSentencePrediction,
+    ModernBertConfig,
+)
+from transformers import BertForPreTraining as Bert
+
+from corpus.shards import ShardSet
+from train import (
+    checkpoint,
+    engine,
+    evaluate,
+    export,
+    fit,
+    held_out,
+    interop,
+    model,
+    pairs,
+    plan,
+    recipe,
+    report,
+    runs,
+    session,
+)
+from train.prefetch import prefetch
+
+ENDS = (2, 3)
+
+
+def table(task: str, *, num_steps: int = 12, micro_batch: int = 3, **more) -> dict:
+    return {
+        "seed": 3,
+        "data": {"row_length": 32},
+        "model": {"preset": "nano", "family": "bert"},
+        "pair": {"task": task},
+        "schedule": {
+            "tokens": num_steps * 24 * 32,
+            "rows_per_step": 24,
+            "micro_batch": micro_batch,
+            "peak_learning_rate": 3e-3,
+        },
+        **more,
+    }
+
+
+def bind(folder: Path, made: dict) -> session.Session:
+    return session.bind(recipe.parse(made, where="test"), ShardSet.open(str(folder)))
+
+
+def stored(bound: session.Session, indices: np.ndarray):
+    """Return the rows as they are stored."""
+    plain = dataclasses.replace(bound.stream, pairs=None)
+    return plain.text(int(indices[0]), int(indices[-1]) + 1, phase=0)
+
+
+def segments(text, row: int) -> list[tuple[tuple[int, ...], int]]:
+    """Return the segments of a row without [CLS], and their documents."""
+    mine = np.flatnonzero(text.piece_rows == row)
+    bounds = [1, *text.piece_ends[mine].tolist()]
+    ids, named = text.input_ids[row].tolist(), text.piece_documents[mine].tolist()
+    assert ids[0] == ENDS[0]
+    assert set(ids[bounds[-1] :]) <= {0}
+    cuts = zip(bounds[:-1], bounds[1:], named, strict=True)
+    found = [(tuple(ids[a:b]), document) for a, b, document in cuts]
+    assert all(segment[-1] == ENDS[1] and ENDS[1] not in segment[:-1] for segment, _ in found)
+    return found
+
+
+LEARNED = table(
+    "order",
+    num_steps=20,
+    micro_batch=24,
+    log={"every_steps": 1},
+    mask={"rate": [0.1]},
+    checkpoint={"every_tokens": 1 << 40},
+)
+
+
+@pytest.fixture(scope="module")
+def learned(pair_shards, tmp_path_factory) -> tuple[session.Session, Path]:
+    """Return a run that is done."""
+    bound, folder = bind(pair_shards, LEARNED), tmp_path_factory.mktemp("learned") / "run"
+    fit.fit(bound, folder)
+    return bound, folder
+
+
+@pytest.mark.parametrize("task", ["order", "next"])
+def test_half_of_the_rows_are_changed_and_labels_say_which(pair_shards, task) -> None:
+    bound = bind(pair_shards, table(task, num_steps=40))
+    (reading,) = bound.stream.readings
+    whole = [batch for step in range(40) for batch in bound.stream.step(step, rank=0, world_size=1)]
+    before = stored(bound, np.arange(40 * 24))
+    owners, ordinals = reading.mixture.place(before.indices)
+    at = {
+        pair: row for row, pair in enumerate(zip(owners.tolist(), ordinals.tolist(), strict=True))
+    }
+    labels: Counter[int] = Counter()
+    for batch in whole:
+        for row, label in enumerate(batch.pair_labels.tolist()):
+            labels[label] += 1
+            place = int(batch.indices[row])
+            mine, was = segments(batch, row), segments(before, place)
+            if label != 1:
+                assert mine == was
+                assert (label == pairs.IGNORED) == (len(was) == 1)
+            elif task == "order":
+                assert mine == was[::-1]
+            else:
+                # The row that the same source gives before or behind this one.
+                beside = at.get((owners[place], ordinals[place] ^ 1))
+                assert mine[0] == was[0]
+                assert mine[1][1] != was[0][1]
+                assert beside is None or mine[1] == segments(before, beside)[1]
+    assert labels[pairs.IGNORED] > 0
+    asked = labels[0] + labels[1]
+    # Neighbours change together, so n rows are n / 2 draws; some neighbours are one document's.
+    assert abs(labels[1] - asked / 2) < 4 * np.sqrt(asked / 8) + (task == "next") * 20
+
+
+def test_an_epoch_of_exchanged_segments_is_every_segment_once(pair_shards) -> None:
+    num = sum(
+        shard.num_rows
+        for shard in ShardSet.open(str(pair_shards)).shards
+        if shard.source == "b" and shard.subset == "train"
+    )
+    num -= num % 2
+    made = table("next", data={"row_length": 32, "shards": {"b": 1.0}})
+    made["schedule"] |= {"rows_per_step": num, "micro_batch": num, "tokens": num * 32}
+    bound = bind(pair_shards, made)
+    (batch,) = bound.stream.step(0, rank=0, world_size=1)
+    before = stored(bound, batch.indices)
+    assert (batch.pair_labels == 1).any()
+    for which in (0, 1):
+        drawn, plain = (
+            [segments(t, row)[which:][:1] for row in range(num)] for t in (batch, before)
+        )
+        assert Counter(map(tuple, drawn)) == Counter(map(tuple, plain))
+
+
+@pytest.mark.parametrize("task", ["order", "next", "none"])
+def test_ranks_and_micro_batches_change_no_pair(pair_shards, task) -> None:
+    bound = bind(pair_shards, table(task))
+    whole = [bound.stream.step(s, rank=0, world_size=1, micro_batch=24)[0] for s in range(12)]
+    for world, micro in ((2, 3), (3, 1), (8, 3)):
+        ranks = [
+            list(prefetch(bound.stream, first_step=5, rank=r, world_size=world))
+            for r in range(world)
+        ]
+        for step in range(5, 12):
+            mine = [
+                batch
+                for rank in range(world)
+                for batch in bound.stream.step(step, rank=rank, world_size=world, micro_batch=micro)
+            ]
+            ahead = [batch for rank in ranks for batch in rank[step - 5][1]]
+            for dealt in (mine, ahead):
+                for name in ("input_ids", "shown_ids", "targets", "piece_documents"):
+                    joined = np.concatenate([getattr(batch, name) for batch in dealt])
+                    assert np.array_equal(joined, getattr(whole[step], name)), name
+                if task != "none":
+                    joined = np.concatenate([batch.pair_labels for batch in dealt])
+                    assert np.array_equal(joined, whole[step].pair_labels)
+
+
+def test_a_pair_that_is_not_asked_about_is_one_text(pair_shards) -> None:
+    bound = bind(pair_shards, table("none", model={"preset": "nano"}))
+    batch = bound.stream.step(0, rank=0, world_size=1, micro_batch=24)[0]
+    assert batch.pair_labels is None
+    assert batch.piece_rows.tolist() == list(range(24))
+    assert np.array_equal(batch.input_ids, stored(bound, batch.indices).input_ids)
+    assert (batch.targets.sum(axis=1) >= 1).all()
+
+
+def test_held_out_questions_do_not_depend_on_the_seed_of_the_run(pair_shards) -> None:
+    for task in ("order", "next"):
+        one, other = (bind(pair_shards, {**table(task), "seed": seed}) for seed in (3, 4))
+        labels: list[int] = []
+        texts: tuple[list, list] = ([], [])
+        drawn = held_out.pair_batches(one, row_length=32)
+        again = held_out.pair_batches(other, row_length=32)
+        plain = held_out.batches(one, row_length=32)
+        for (_, a), (_, b), (_, c) in zip(drawn, again, plain, strict=True):
+            assert a.checksum() == b.checksum()
+            labels += a.pair_labels.tolist()
+            for text, batch in zip(texts, (a, c), strict=True):
+                text += batch.input_ids[batch.targets].tolist()
+            assert (a.shown_ids[a.targets] == 4).all()
+            assert set(c.pair_labels.tolist()) <= {0, pairs.IGNORED}
+        # Hidden places move with their tokens.
+        assert Counter(texts[0]) == Counter(texts[1])
+        assert 0.25 < np.mean(np.array(labels) == 1) < 0.75
+
+
+def test_a_model_sees_both_segments_and_is_that_of_transformers(learned) -> None:
+    bound = learned[0]
+    run = runs.read(learned[1], data=None)
+    folder = export.export(run, runs.load(run))
+    batch = bound.stream.step(0, rank=0, world_size=1, micro_batch=24)[0]
+    inputs = interop.tensors(batch, is_isolated=True)
+    network, classify = Bert.from_pretrained(folder), AutoModelForNextSentencePrediction
+    with torch.inference_mode():
+        loss = network.eval()(**inputs).loss
+        nats = runs.load(run).eval()(**engine.inputs(batch, device="cpu"))
+        hidden, asked = nats.tensor_split([int(batch.targets.sum())])
+        assert float(loss) == pytest.approx(float(hidden.mean() + asked.mean()), rel=1e-4)
+        labels = inputs.pop("next_sentence_label")
+        del inputs["labels"]
+        logits = classify.from_pretrained(folder).eval()(**inputs).logits
+        found = torch.nn.functional.cross_entropy(logits, labels)
+        assert float(found) == pytest.approx(float(asked.mean()), rel=1e-4)
+    assert plan.num_parameters(bound) == sum(p.numel() for p in network.parameters())
+
+
+def test_the_question_is_learned_and_measured_on_held_out_rows(learned) -> None:
+    bound, folder = learned
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert log[0]["pair_loss"] == pytest.approx(np.log(2), abs=0.3)
+    assert log[-1]["pair_loss"] < 0.5 * log[0]["pair_loss"]
+    trained = runs.load(runs.read(folder, data=None))
+    found = evaluate.evaluate(bound, trained, step=1, device="cpu")
+    asked = found["pair"]
+    assert asked["task"] == "order"
+    assert asked["num_rows"] == found["num_documents"] == 80
+    assert 0.3 < asked["share_changed"] < 0.7
+    assert asked["accuracy"] > 0.9
+    assert "were they swapped?" in report.figures(found)
+
+
+def test_accumulation_and_zero_stages_change_neither_loss(pair_shards, tmp_path) -> None:
+    logs = []
+    for number, (micro, stage) in enumerate(((24, 1), (6, 1), (24, 3))):
+        made = table("order", num_steps=3, micro_batch=micro, zero={"stage": stage})
+        folder = tmp_path / str(number)
+        fit.fit(bind(pair_shards, {**made, "log": {"every_steps": 1}}), folder)
+        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        logs.append([[line["loss"], line["pair_loss"]] for line in lines])
+    for other in logs[1:]:
+        assert np.allclose(other, logs[0], rtol=1e-4)
+
+
+def test_a_step_adds_the_two_means_with_the_weight_of_the_recipe(pair_shards) -> None:
+    made = table("order", micro_batch=6, optimizer={"weight_decay": 0.0})
+    bound = bind(pair_shards, made)
+    ranks = engine.join()
+    first = model.build(bound.recipe, bound.shards, unigram=bound.unigram())
+    plain = model.build(bound.recipe, bound.shards, unigram=bound.unigram())
+    started = engine.start(first, bound.recipe, ranks)
+    optimizer = torch.optim.AdamW(
+        plain.parameters(), lr=1e-3, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.0
+    )
+    for step in range(2):
+        batches = bound.stream.step(step, rank=0, world_size=1)
+        engine.step(started, batches, ranks, learning_rate=1e-3, pair_weight=0.25)
+        (whole,) = bound.stream.step(step, rank=0, world_size=1, micro_batch=24)
+        nats = plain(**engine.inputs(whole, device="cpu"))
+        hidden, asked = nats.tensor_split([int(whole.targets.sum())])
+        (hidden.mean() + 0.25 * asked.mean()).backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    found = checkpoint.gather(started).weights
+    for name, parameter in plain.network.named_parameters():
+        # Adam's first steps are as large for a gradient of rounding errors as for any other.
+        apart = (found[name] - parameter.detach()).abs()
+        assert float(apart.mean()) < 2e-5, name
+
+
+def test_a_model_with_heads_is_continued_and_one_that_can_have_none_is_refused(
+    learned, tmp_path
+) -> None:
+    bound, folder = learned
+    run = runs.read(folder, data=None)
+    old = runs.load(run)
+    exported = export.export(run, old)
+    made = {**LEARNED, "model": {"from": str(exported)}}
+    parsed = recipe.parse(made, where="test")
+    again = model.build(parsed, bound.shards, unigram=bound.unigram())
+    for name, tensor in old.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name]), name
+    # One that was trained without pairs gets a new head, the same one for the same seed.
+    plain = AutoModelForMaskedLM.from_pretrained(exported)
+    plain.save_pretrained(tmp_path / "plain")
+    for file in exported.glob("tokenizer*"):
+        shutil.copy(file, tmp_path / "plain")
+    parsed = recipe.parse({**made, "model": {"from": str(tmp_path / "plain")}}, where="test")
+    one, other = (model.build(parsed, bound.shards, unigram=bound.unigram()) for _ in range(2))
+    for name, tensor in one.network.state_dict().items():
+        assert torch.equal(tensor, other.network.state_dict()[name]), name
+    ModernBertConfig().save_pretrained(tmp_path / "modern")
+    parsed = recipe.parse({**made, "model": {"from": str(tmp_path / "modern")}}, where="test")
+    message = r"'modernbert' has no head for pairs .*\"none\""
+    with pytest.raises(ValueError, match=message):
+        model.build(parsed, bound.shards, unigram=bound.unigram())
+    with pytest.raises(ValueError, match=message):
+        plan.plan(dataclasses.replace(bound, recipe=parsed), world_size=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pair": None}, r"rows of sentence pairs .*add a section \[pair\]"),
+        ({"model": {"preset": "nano"}}, r"set \[model\] family = \"bert\", or task = \"none\""),
+        ({"pair": {"task": "order", "weight": 0}}, "weight must be above 0"),
+        ({"pair": {"task": "sop"}}, "'order', 'next', 'none'"),
+    ],
+)
+def test_what_pairs_need_is_said_before_anything_is_loaded(pair_shards, change, message) -> None:
+    made = {key: value for key, value in {**table("order"), **change}.items() if value is not None}
+    with pytest.raises(ValueError, match=message):
+        bind(pair_shards, made)
+
+
+def test_other_rows_are_not_asked_about_pairs(shards_folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"packed as 'best_fit'.*leave it out"):
+        bind(shards_folder, table("order"))
