@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.codepoints import SPACE, TERMINAL
+from pipeline.codepoints import SPACE, SPACED, TERMINAL, UNSPACED, UPPER
 from pipeline.compiled import kernel
 from pipeline.hash_kernel import hash_codes, large_enough, mask_for, slot_of
 from pipeline.metric_table import LONG_LINE_CHARS, SHORT_LINE_CHARS
@@ -24,6 +24,30 @@ PARAGRAPH_NAMES = (
 )
 
 _NEWLINE = np.uint32(0x0A)
+_ALNUM = SPACED | UNSPACED
+
+
+@kernel
+def look_over(kinds, begin, end):
+    """Look at the kinds of code points [begin, end).
+
+    Returns:
+        How many words are between white space, how many of them begin with a letter or digit, and
+        how many code points are upper case.
+    """
+    line = kinds[begin:end]
+    num_words = num_alnum = num_upper = np.uint32(0)
+    if len(line):
+        num_words = np.uint32((line[0] & SPACE) == 0)
+        num_alnum = np.uint32((line[0] & _ALNUM) != 0)
+    # No branch inside, so the compiler takes many at a time.
+    for at in range(len(line)):
+        num_upper += np.uint32((line[at] & UPPER) != 0)
+    for at in range(len(line) - 1):
+        begins = np.uint32((line[at] & SPACE) != 0)
+        num_words += np.uint32((line[at + 1] & SPACE) == 0) & begins
+        num_alnum += np.uint32((line[at + 1] & _ALNUM) != 0) & begins
+    return np.int64(num_words), np.int64(num_alnum), np.int64(num_upper)
 
 
 @kernel
@@ -53,7 +77,7 @@ def count_lines(codes, kinds, num, breaks, num_breaks, table, epoch, out):
         if length:
             num_pieces += 1
             num_long += length >= LONG_LINE_CHARS
-            _, is_new = slot_of(table, mask, epoch, hash_codes(codes[begin:end]))
+            _, is_new = slot_of(table, mask, epoch, hash_codes(codes, begin, end))
             if not is_new:
                 num_copies += 1
                 copy_chars += length
@@ -100,7 +124,7 @@ def count_paragraphs(codes, kinds, num, breaks, num_breaks, table, epoch, out):
             if codes[end] != _NEWLINE or codes[end + 1] != _NEWLINE:
                 continue
         num_paragraphs += 1
-        _, is_new = slot_of(table, mask, epoch, hash_codes(codes[begin:end]))
+        _, is_new = slot_of(table, mask, epoch, hash_codes(codes, begin, end))
         if not is_new:
             num_copies += 1
             copy_chars += end - begin

@@ -36,20 +36,33 @@ _NUMBERED = _packed(sentences.NUMBERED)
 
 
 @kernel
-def count_sentences(codes, kinds, begin, end):
-    """Return len(sentences.sentence_ends(text)) of the text [begin, end)."""
+def count_sentences(codes, kinds, begin, end, marks, first, last):
+    """Return len(sentences.sentence_ends(text)) of the text [begin, end).
+
+    Args:
+        codes: code points.
+        kinds: theirs.
+        begin: as it says.
+        end: as it says.
+        marks: where line boundaries and stops stand; in this text, those from number `first` to
+            before `last`.
+        first: as it says.
+        last: as it says.
+    """
     found = 0
     at = begin
-    last = begin  # the end of the last sentence
-    while at < end:
+    done = begin  # the end of the last sentence
+    for number in range(first, last):
+        if marks[number] < at:
+            continue
+        at = marks[number]
         kind = kinds[at]
         if codes[at] == _NEWLINE:
             at = _after_gap(codes, kinds, at, end)
             found += 1
-            last = at
+            done = at
             continue
         if not kind & _ANY_STOP:
-            at += 1
             continue
         bit = STOP_WIDE if kind & STOP_WIDE else STOP_SPACED if kind & STOP_SPACED else STOP_LATIN
         stop_end = at + 1
@@ -64,9 +77,9 @@ def count_sentences(codes, kinds, begin, end):
             continue
         if bit != STOP_LATIN or _is_end(codes, kinds, begin, end, at, stop_end, gap, after):
             found += 1
-            last = after
+            done = after
         at = after
-    return found + (last < end)
+    return found + (done < end)
 
 
 @kernel

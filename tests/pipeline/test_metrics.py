@@ -10,7 +10,7 @@ from pipeline import pii, stop_words, token_rule
 from pipeline.codepoints import tables
 from pipeline.metric_table import METRICS, NOT_MEASURED
 from pipeline.metrics import measure, measure_one, measure_tokens
-from pipeline.token_rule_kernel import cut_tokens
+from pipeline.token_rule_kernel import cut_tokens, spell
 
 
 def test_a_small_text_by_hand():
@@ -79,9 +79,14 @@ def test_repetition_of_a_long_text_equals_its_plain_definition():
 def test_tokens_are_those_of_the_token_rule(text: str):
     codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
     starts, ends = np.empty((2, len(codes)), np.int32)
-    num = cut_tokens(codes, tables().kinds[codes], len(codes), starts, ends)
+    spelled, looks = np.empty(len(codes), np.uint64), np.empty(len(codes), np.uint8)
+    kinds = tables().kinds[codes]
+    num = cut_tokens(codes, kinds, len(codes), starts, ends, spelled, looks)
     spans = list(zip(starts[:num].tolist(), ends[:num].tolist(), strict=True))
     assert spans == token_rule.tokens(text)
+    # However it was cut off, a token is spelled as it is spelled alone.
+    apart = [spell(codes, kinds, *span) for span in spans]
+    assert list(zip(spelled[:num], looks[:num], strict=True)) == apart
 
 
 @given(st.lists(nasty.TEXTS, max_size=5), st.data())
