@@ -116,6 +116,24 @@ def is_new(slots, mask, key):
 
 
 @kernel
+def set_mask(num):
+    """Return the mask for `is_new` of a set of up to `num` keys; it is 15, or less than 3 * num."""
+    size = 16
+    while 2 * size < 3 * num:
+        size *= 2
+    return size - 1
+
+
+@kernel
+def emptied(slots, mask):
+    """Return an empty set for `is_new`: the given array, or a larger one where the mask asks."""
+    if mask >= len(slots):
+        return np.zeros(mask + 1, np.uint64)
+    slots[: mask + 1] = 0
+    return slots
+
+
+@kernel
 def slot_of(table, mask, epoch, key):
     """Find a key's slot by open addressing, or take a free one for it.
 

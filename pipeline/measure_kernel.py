@@ -47,13 +47,13 @@ _SENTENCES = _REFINEDWEB + len(REFINEDWEB_NAMES)
 
 
 @kernel
-def measure(data, offsets, table, stops, stop_ends, lists, out):
+def measure(data, offsets, kinds, stops, stop_ends, lists, out):
     """Measure texts.
 
     Args:
         data: uint8, the bytes of all texts.
         offsets: int32 [N + 1], where each begins and the last ends.
-        table: codepoints.Tables.kinds.
+        kinds: codepoints.Tables.kinds.
         stops: uint64, hash tables of stop words, one behind the other; see `count_tokens`.
         stop_ends: int64 [L], where each ends.
         lists: int64 [N], which of them belongs to each text; -1 for none.
@@ -61,72 +61,51 @@ def measure(data, offsets, table, stops, stop_ends, lists, out):
     """
     longest = 0
     for text in range(len(offsets) - 1):
-        longest = max(longest, np.int64(offsets[text + 1]) - np.int64(offsets[text]))
+        size = np.int64(offsets[text + 1]) - np.int64(offsets[text])
+        longest = max(longest, size if size <= _LARGE_BYTES else 0)
     room = _room(longest)
-    codes, kinds, marks, triggers, letters, starts, ends, spelled, looks = room[:9]
-    letters = letters.view(np.uint8)
-    token_room = _token_room(_FEW_TOKENS)
+    key_room = _key_room(_FEW_TOKENS)
+    table = np.zeros((_FEW_KEYS, 4), np.uint64)
+    seen = np.empty(_FEW_SEEN, np.uint8)
     stop_stamps = np.zeros(len(stops), np.int64)
     for text in range(len(offsets) - 1):
         begin, end = np.int64(offsets[text]), np.int64(offsets[text + 1])
-        num, num_marks, num_triggers = decode(
-            data, begin, end, table, codes, kinds, marks, triggers, letters
-        )
-        num_tokens = cut_tokens(codes, kinds, num, starts, ends, spelled, looks)
-        if num_tokens >= len(token_room[0]):
-            token_room = _token_room(2 * num_tokens)
         first = last = 0
         if lists[text] >= 0:
             first = stop_ends[lists[text] - 1] if lists[text] > 0 else 0
             last = stop_ends[lists[text]]
-        _measure_one(
-            room,
-            token_room,
-            num,
-            num_marks,
-            num_triggers,
-            end - begin,
-            num_tokens,
-            stops[first:last],
-            stop_stamps[first:last],
-            text,
-            out[text],
-        )
+        own, stamps = stops[first:last], stop_stamps[first:last]
+        if end - begin > _LARGE_BYTES:
+            tokens = _look_apart(data, begin, end, kinds, own, stamps, text, out[text])
+            apart = _key_room(tokens[3])
+            _count_repetition(tokens, apart, np.zeros((16, 4), np.uint64), seen, 0, out[text])
+            continue
+        tokens = _look(room, data, begin, end, kinds, own, stamps, text, out[text])
+        if tokens[3] > len(key_room[1]):
+            key_room = _key_room(2 * tokens[3])
+        _count_repetition(tokens, key_room, table, seen, text, out[text])
 
 
 @kernel
-def measure_cut(data, table, starts, ends, stops, out):
+def measure_cut(data, kinds, starts, ends, stops, out):
     """Measure one text with given tokens; `starts` and `ends` are of characters."""
     room = _room(max(len(data), len(starts)))
-    codes, kinds, marks, triggers, letters, _, _, spelled, looks = room[:9]
-    letters = letters.view(np.uint8)
-    num, num_marks, num_triggers = decode(
-        data, 0, len(data), table, codes, kinds, marks, triggers, letters
-    )
+    codes, letters, spelled, looks = room[0], room[4].view(np.uint8), room[7], room[8]
+    nums = _decode(room, data, 0, len(data), kinds)
     room[5][: len(starts)] = starts
     room[6][: len(ends)] = ends
     place = 0
     for token in range(len(starts)):
-        spelled[token], looks[token] = spell(codes, kinds, starts[token], ends[token])
+        spelled[token], looks[token] = spell(codes, room[1], starts[token], ends[token])
         for at in range(starts[token], ends[token]):
             letters[place] = codes[at] ^ codes[at] >> np.uint32(8)
             place += 1
     letters[place : place + PADDING] = 0
-    stop_stamps = np.zeros(len(stops), np.int64)
-    token_room = _token_room(len(starts))
-    _measure_one(
-        room,
-        token_room,
-        num,
-        num_marks,
-        num_triggers,
-        len(data),
-        len(starts),
-        stops,
-        stop_stamps,
-        0,
-        out,
-    )
+    stamps = np.zeros(len(stops), np.int64)
+    _count_text(room, nums, len(data), len(starts), stops, stamps, 0, out)
+    tokens = (room[4], room[7], room[5], len(starts))
+    table, seen = np.zeros((16, 4), np.uint64), np.empty(_FEW_SEEN, np.uint8)
+    _count_repetition(tokens, _key_room(len(starts)), table, seen, 0, out)
 
 
 @kernel
@@ -141,42 +120,51 @@ def _room(longest):
         np.empty(longest + 1, np.int32),  # marks
         np.empty(longest + 1, np.int32),  # triggers
         np.empty((longest + PADDING) // 8 + 1, np.uint64),  # letters
-        np.empty(longest + 1, np.int32),  # starts
+        np.empty(longest + 1, np.int32),  # starts, then places
         np.empty(longest + 1, np.int32),  # ends
         np.empty(longest + 1, np.uint64),  # spelled, then hashes
         np.empty(longest + 1, np.uint8),  # looks
         np.empty(longest + 1, np.int32),  # breaks
-        np.zeros((_FEW_KEYS, 4), np.uint64),  # hash table
-        np.empty(_FEW_SEEN, np.uint8),  # sieve
+        np.zeros(_FEW_KEYS, np.uint64),  # set of lines
     )
 
 
 @kernel
-def _token_room(num):
+def _key_room(num):
     """Return scratch arrays for texts of at most so many tokens."""
-    return (
-        np.empty(num + 1, np.int32),  # places
-        np.empty(3 * num + 16, np.uint64),  # keys
-        np.empty(num + 1, np.int32),  # candidates
-    )
+    return np.empty(3 * num + 16, np.uint64), np.empty(num + 1, np.int32)
 
 
 @kernel
-def _measure_one(
-    room,
-    token_room,
-    num,
-    num_marks,
-    num_triggers,
-    num_bytes,
-    num_tokens,
-    stops,
-    stop_stamps,
-    number,
-    out,
-):
-    codes, kinds, marks, triggers, letters, starts, ends, hashes, looks, breaks, table, seen = room
-    places, keys, candidates = token_room
+def _look_apart(data, begin, end, table, stops, stop_stamps, number, out):
+    """Do as `_look` with scratch arrays of its own, most of which end with it."""
+    return _look(_room(end - begin), data, begin, end, table, stops, stop_stamps, number, out)
+
+
+@kernel
+def _look(room, data, begin, end, table, stops, stop_stamps, number, out):
+    """Count everything of one text but repetition.
+
+    Returns:
+        What that takes: the letters of all tokens, their hashes and places, and how many they are.
+    """
+    codes, kinds, _, _, letters, starts, ends, spelled, looks = room[:9]
+    nums = _decode(room, data, begin, end, table)
+    num_tokens = cut_tokens(codes, kinds, nums[0], starts, ends, spelled, looks)
+    _count_text(room, nums, end - begin, num_tokens, stops, stop_stamps, number, out)
+    return letters, spelled, starts, num_tokens
+
+
+@kernel
+def _decode(room, data, begin, end, table):
+    codes, kinds, marks, triggers, letters = room[:5]
+    return decode(data, begin, end, table, codes, kinds, marks, triggers, letters.view(np.uint8))
+
+
+@kernel
+def _count_text(room, nums, num_bytes, num_tokens, stops, stop_stamps, number, out):
+    codes, kinds, marks, triggers, _, starts, ends, hashes, looks, breaks, slots = room
+    num, num_marks, num_triggers = nums
     num_breaks = count_characters(
         codes, kinds, num, num_bytes, marks, num_marks, breaks, out[:_TOKENS]
     )
@@ -189,28 +177,12 @@ def _measure_one(
         stops,
         stop_stamps,
         number + 1,
-        places,
+        starts,
         hashes,
         out[_TOKENS:_LINES],
     )
-    epoch = np.uint64(number * _EPOCHS + 1)
-    lines = out[_LINES:_PARAGRAPHS]
-    count_lines(codes, kinds, num, breaks, num_breaks, table, epoch, lines)
-    epoch += np.uint64(1)
-    paragraphs = out[_PARAGRAPHS:_TOP]
-    count_paragraphs(codes, kinds, num, breaks, num_breaks, table, epoch, paragraphs)
-    epoch += np.uint64(1)
-    count_top(places, hashes, num_tokens, table, seen, epoch, keys, candidates, out[_TOP:_COPIES])
-    count_copies(
-        places,
-        letters,
-        hashes,
-        num_tokens,
-        seen,
-        candidates,
-        keys,
-        out[_COPIES:_PAGE],
-    )
+    count_lines(codes, kinds, num, breaks, num_breaks, slots, out[_LINES:_PARAGRAPHS])
+    count_paragraphs(codes, kinds, num, breaks, num_breaks, slots, out[_PARAGRAPHS:_TOP])
     count_page(
         codes,
         kinds,
@@ -227,7 +199,18 @@ def _measure_one(
     out[_SENTENCES] = count_sentences(codes, kinds, 0, num, marks, 0, num_marks)
 
 
-# Uses of the hash table by one text: lines, paragraphs, top n-grams (twice).
-_EPOCHS = 2 + 2 * NUM_TOP_SIZES
+@kernel
+def _count_repetition(tokens, key_room, table, seen, number, out):
+    letters, hashes, places, num = tokens
+    keys, scratch = key_room
+    epoch = np.uint64(number * _EPOCHS + 1)
+    count_top(places, hashes, num, table, seen, epoch, keys, scratch, out[_TOP:_COPIES])
+    count_copies(places, letters, hashes, num, seen, scratch, keys, out[_COPIES:_PAGE])
+
+
+# Uses of the hash table by one text: each size of top n-grams, twice.
+_EPOCHS = 2 * NUM_TOP_SIZES
 # What is enough for most texts, and small enough for a core's cache; others get more for the time.
 _FEW_TOKENS, _FEW_KEYS, _FEW_SEEN = 1 << 12, 1 << 12, 1 << 17
+# A text that is larger gets scratch arrays of its own, so that their memory is given back.
+_LARGE_BYTES = 1 << 20

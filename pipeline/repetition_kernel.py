@@ -16,6 +16,7 @@ from pipeline.hash_kernel import (
     mask_for,
     mix,
     power_of,
+    set_mask,
     slot_of,
     unmixed,
 )
@@ -33,12 +34,12 @@ _1, _3 = np.uint64(1), np.uint64(3)
 _TWO, _FIVE = np.uint64(0xFFFF), np.uint64(0xFFFFFFFFFF)  # letters
 # Of BASE, for the length of a token; few are longer.
 _POWERS = np.array([pow(int(BASE), length, 1 << 64) for length in range(64)], np.uint64)
-_LEAST_SLOTS = 16
 _MUL = np.uint64(0x9E3779B97F4A7C15)
 # How many characters tell two places apart before their n-grams are compared: the most if the
 # first n-gram there is that long, and fewer if it is not.
 _LONG_CHARS, _MIDDLE_CHARS, _SHORT_CHARS = 16, 10, 5
-_ROOM = 8  # times as many places in a sieve as keys
+# Times as many places in a sieve as keys; of a huge text fewer, for the memory.
+_ROOM, _LITTLE_ROOM, _MANY_KEYS = 8, 2, 1 << 20
 _LONG, _MIDDLE = np.uint64(0x9D8E3B1F6A5C4D21), np.uint64(0x51ED270B9F3CA7E5)
 
 
@@ -141,7 +142,8 @@ def _sieve(seen, keys, num):
         `seen`, or a larger array in its place, and by how much to shift a key to find it there.
     """
     size, shift = 64, 58
-    while size < _ROOM * num:
+    room = _ROOM if num < _MANY_KEYS else _LITTLE_ROOM
+    while size < room * num:
         size *= 2
         shift -= 1
     if size > len(seen):
@@ -167,14 +169,11 @@ def count_copies(places, letters, hashes, num, seen, candidates, keys, out):
         num: how many tokens there are.
         seen: uint8, scratch for `_sieve`; a power of two of them.
         candidates: int32 [>= num], scratch.
-        keys: uint64 [>= 3 * num + _LEAST_SLOTS], scratch.
+        keys: uint64 [>= 3 * num + 16], scratch.
         out: receives the counts.
     """
     found = _find_candidates(places, letters, num, seen, candidates, keys)
-    size = _LEAST_SLOTS
-    while 2 * size < 3 * found:
-        size *= 2
-    mask = size - 1  # there are more keys than that, and they have served
+    mask = set_mask(found)  # there are more keys than that, and they have served
     grams = np.empty((NUM_COPY_SIZES, found), np.uint64)
     for number in range(found):
         token = np.int64(candidates[number])

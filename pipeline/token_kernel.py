@@ -223,7 +223,8 @@ def count_tokens(starts, ends, num, spelled, looks, stops, stop_stamps, epoch, p
             name, 0 where empty; without any entry, stop words are not measured.
         stop_stamps: int64 of the same size, for the epoch in which each was seen.
         epoch: of this text.
-        places: int32 [>= num + 1], receives how many characters stand in the tokens before each.
+        places: int32 [>= num + 1], receives how many characters stand in the tokens before each;
+            may be `starts`.
         hashes: uint64, receives the tokens' hashes; may be `spelled`.
         out: receives the counts.
     """
