@@ -47,6 +47,7 @@ _MAX_TELL_TALES = 256
 _LINE_BREAKS = "\r\v\f\u2028\u2029"
 _LINE_BREAK = re.compile(f"[{_LINE_BREAKS}]")
 _SPACES = "\t\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
+_TO_SPACE = dict.fromkeys(map(ord, _SPACES), " ")
 _ASCII_CONTROLS = bytes((*range(9), 0x0B, *range(0x0E, 0x20), 0x7F))
 # unescape_html takes one level per call, so a chain "&amp;amp;amp;..." would cost quadratic time.
 _ENTITY_CHAIN = re.compile(r"&(?:(?:amp|AMP|#0*+38|#[xX]0*+26);){2,}+")
@@ -83,8 +84,8 @@ def clean_text(text: str) -> str:
 def _laid_out(text: str) -> str | None:
     """Return a text after steps 2 and 4, or None if the other two might do anything to it.
 
-    No further pass is needed: no two characters are neighbours that were not before, but for
-    spaces and line feeds, and neither tell-tales nor normal forms reach across those.
+    No further pass is needed: only spaces and line feeds get other neighbours, or take the place of
+    others, and neither tell-tales nor normal forms reach across those.
     """
     try:
         data = np.frombuffer(text.encode(), dtype=np.uint8)
@@ -101,7 +102,12 @@ def _laid_out(text: str) -> str | None:
     for begin, end in places[:num_places].tolist():
         around = str(data[begin:end].data, "utf-8").replace("\r\n", "\n")
         # ftfy looks at a line before it takes characters out, and again behind that.
-        if _may_be_bad(_LINE_BREAK.sub("\n", around)) or (has_lost and _STRAY.search(around)):
+        around = _LINE_BREAK.sub("\n", around)
+        if _may_be_bad(around) or (has_lost and _STRAY.search(around)):
+            return None
+        # A plain space behind "Ã" may be bad where the one that it was is not.
+        spaced = around.translate(_TO_SPACE)
+        if spaced != around and _may_be_bad(spaced):
             return None
     if num_bytes == len(data) and not flags & clean_kernel.CHANGED:
         return text

@@ -75,6 +75,7 @@ def test_rules(before: str, after: str):
 @example("#\u2028Â y")
 @example("&am\ufeffp; Ã\ufeff© e\ufeff\u0301 \ufeff\n\x00\n\r\x01\n")
 @example("Ã\ufeff©")
+@example("mÃ\u2000 am")
 @example("e\ufeff\u0301")
 @example("&am\ufeffp;")
 def test_the_fast_path_equals_ftfy(text: str):
