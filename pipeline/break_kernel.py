@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.codepoints import CLOSER, MARK, SPACE, STOP_WIDE, UNSPACED
 from pipeline.compiled import kernel
 from pipeline.sentence_kernel import sentence_end
-from pipeline.token_kernel import decode, decode_one
+from pipeline.token_kernel import decode_one
 
 INSIDE, WORD, SENTENCE = 0, 1, 2
 _NEWLINE, _SPACE = np.uint32(0x0A), np.uint32(0x20)
@@ -36,13 +36,17 @@ def find_breaks(data, offsets, begins, token_ends, table, window_bytes, breaks):
         begin = origin
         # A book goes through memory in pieces, each as if it were a text.
         while begin < last:
-            end = _window_end(data, begin, last, window_bytes, table)
+            first, end = begin, _window_end(data, begin, last, window_bytes, table)
             if end - begin >= len(codes):
                 codes = np.empty(end - begin + 1, np.uint32)
                 kinds = np.empty(end - begin + 1, np.uint32)
-            num = decode(data, begin, end, table, codes, kinds)
-            token = _breaks_of(codes, kinds, num, begin - origin, begins, token, end_token, breaks)
-            begin = end
+            num = 0
+            while begin < end:
+                codes[num], begin = decode_one(data, begin)
+                kinds[num] = table[codes[num]]
+                num += 1
+            codes[num] = kinds[num] = 0
+            token = _breaks_of(codes, kinds, num, first - origin, begins, token, end_token, breaks)
         if token_ends[text] < end_token:
             breaks[token_ends[text]] = SENTENCE
 

@@ -18,6 +18,10 @@ characters, or two adjacent non-ASCII characters of certain classes. (Proof by r
 of ftfy 6.3; a test pins its digest and another searches for a counterexample.) One regex with a
 leading character class finds the tell-tales; BADNESS_RE is then tried on their surroundings only,
 and ftfy is called for the lines where it matches, or that hold a control character or are not NFC.
+
+Most texts have no tell-tale at all, nor an entity, and are in NFC. One pass of clean_kernel.py over
+their bytes finds that out, does steps 2 and 4, and takes out stray control characters; all others
+take the passes described above.
 """
 
 import functools
@@ -25,20 +29,25 @@ import re
 import unicodedata
 
 import ftfy
+import numpy as np
 from ftfy.badness import BADNESS_RE, MOJIBAKE_CATEGORIES
 from ftfy.fixes import unescape_html
+from numpy.typing import NDArray
 
-CLEAN_VERSION = 1
+from pipeline import clean_kernel, codepoints
+
+CLEAN_VERSION = 2
 """Raise it with every change of output; it is part of a stage's identity."""
 
 # A text that is still changing after so many passes is an attack; real ones take one or two.
 _MAX_PASSES = 16
-# The longest match of BADNESS_RE has 7 characters.
-_REACH_CHARS = 6
+# A text with more tell-tales is looked at line by line.
+_MAX_TELL_TALES = 256
 
 _LINE_BREAKS = "\r\v\f\u2028\u2029"
 _LINE_BREAK = re.compile(f"[{_LINE_BREAKS}]")
 _SPACES = "\t\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
+_TO_SPACE = dict.fromkeys(map(ord, _SPACES), " ")
 _ASCII_CONTROLS = bytes((*range(9), 0x0B, *range(0x0E, 0x20), 0x7F))
 # unescape_html takes one level per call, so a chain "&amp;amp;amp;..." would cost quadratic time.
 _ENTITY_CHAIN = re.compile(r"&(?:(?:amp|AMP|#0*+38|#[xX]0*+26);){2,}+")
@@ -59,22 +68,50 @@ def clean_text(text: str) -> str:
 
     The result is a fixed point: cleaning it again changes nothing.
     """
+    if not text:
+        return text
     for _ in range(_MAX_PASSES):
-        decoded = _decode(text)
-        repaired = _repair(decoded)
-        cleaned = _lay_out(repaired)
-        if cleaned == text or (repaired == decoded and _is_fixed(cleaned)):
-            return cleaned
+        laid_out = _laid_out(text)
+        if laid_out is not None:
+            return laid_out
+        cleaned = _lay_out(_repair(_decode(text)))
+        if cleaned == text:
+            break
         text = cleaned
     return text
 
 
-def _is_fixed(text: str) -> bool:
-    """False only if another pass may change a text that was laid out and needed no repair.
+def _laid_out(text: str) -> str | None:
+    """Return a text after steps 2 and 4, or None if the other two might do anything to it.
 
-    Step 2 has left no line break to change, and step 4 is done after one time.
+    No further pass is needed: only spaces and line feeds get other neighbours, or take the place of
+    others, and neither tell-tales nor normal forms reach across those.
     """
-    return ("&" not in text or "<" in text) and not _can_change(text)
+    try:
+        data = np.frombuffer(text.encode(), dtype=np.uint8)
+    except UnicodeEncodeError:  # surrogates
+        return None
+    out = np.empty(len(data), dtype=np.uint8)
+    places = np.empty((_MAX_TELL_TALES, 2), dtype=np.int64)
+    num_bytes, flags, num_places = clean_kernel.lay_out(data, _table(), out, places)
+    if flags & clean_kernel.REPAIR:
+        return None
+    has_lost = flags & clean_kernel.REMOVED
+    if flags & clean_kernel.NORMALIZE and (has_lost or not unicodedata.is_normalized("NFC", text)):
+        return None
+    for begin, end in places[:num_places].tolist():
+        around = str(data[begin:end].data, "utf-8").replace("\r\n", "\n")
+        # ftfy looks at a line before it takes characters out, and again behind that.
+        around = _LINE_BREAK.sub("\n", around)
+        if _may_be_bad(around) or (has_lost and _STRAY.search(around)):
+            return None
+        # A plain space behind "Ã" may be bad where the one that it was is not.
+        spaced = around.translate(_TO_SPACE)
+        if spaced != around and _may_be_bad(spaced):
+            return None
+    if num_bytes == len(data) and not flags & clean_kernel.CHANGED:
+        return text
+    return str(out[:num_bytes].data, "utf-8")
 
 
 def clean_text_plainly(text: str) -> str:
@@ -121,11 +158,19 @@ def _can_change(text: str) -> bool:
     for found in _tell_tales().finditer(text):
         if found.lastindex:
             return True
-        begin = max(0, found.start() - _REACH_CHARS)
+        begin = max(0, found.start() - clean_kernel.REACH_CHARS)
         # A pair begins one character before or at the match, so reach one further.
-        if BADNESS_RE.search(text, begin, found.end() + _REACH_CHARS):
+        if _may_be_bad(text[begin : found.end() + clean_kernel.REACH_CHARS]):
             return True
     return not unicodedata.is_normalized("NFC", text)
+
+
+def _may_be_bad(around: str) -> bool:
+    """False only if ftfy's heuristic does not match in these parts of lines.
+
+    One of its alternatives asks for the beginning of what ftfy looks at, a line.
+    """
+    return any(BADNESS_RE.search(line + "\n") for line in around.split("\n"))
 
 
 def _lay_out(text: str) -> str:
@@ -144,7 +189,25 @@ def _lay_out(text: str) -> str:
 
 @functools.cache
 def _tell_tales() -> re.Pattern[str]:
-    """Compile the search for places where ftfy may act; group 1 is set where it surely may.
+    """Compile the search for places where ftfy may act; group 1 is set where it surely may."""
+    sharp, lower, other, known = map(_class, _classes())
+    # One leading class lets the regex engine skip over everything else in its fastest loop.
+    return re.compile(
+        f"[{_SURE}{sharp}{lower}Ђ](?:(?<=([{_SURE}]))|(?<=[{_ALONE}])|(?<=[вВ]Ђ)"
+        f"|(?<=[{sharp}])(?=[{known}])|(?<=[{known}][{sharp}])"
+        f"|(?<=[{lower}])(?=[{other}])|(?<=[{other}][{lower}]))"
+    )
+
+
+# What the other steps change: controls, C1, surrogates, deprecated and stray format characters.
+_SURE = "\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u206a-\u206f\ud800-\udfff\ufeff\ufff9-\ufffc"
+_ALONE = "ŒœÂÃ"
+# Those that ftfy's remove_control_chars removes, but for the escape, which may begin a sequence.
+_STRAY = re.compile("[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]")
+
+
+def _classes() -> tuple[set[str], set[str], set[str], set[str]]:
+    """Return the characters that may be part of a tell-tale: sharp, lower, other and all known.
 
     The alternatives of BADNESS_RE, read one by one, are of four kinds: a C1 control alone; "Œ" or
     "œ" with any neighbour; "Â" or "Ã" with a space; and sequences with two adjacent non-ASCII
@@ -158,16 +221,32 @@ def _tell_tales() -> re.Pattern[str]:
     known = set(_members("".join(MOJIBAKE_CATEGORIES.values()) + literals))
     lower = set(_members(MOJIBAKE_CATEGORIES["lower_accented"] + "ò-öø-ü"))
     lower_mild = set(_members(MOJIBAKE_CATEGORIES["lower_common"]))
-    sharp = _class(known - mild - lower)
-    other = _class(known - lower - lower_mild)
-    # What the other steps change: controls, C1, surrogates, deprecated and stray format characters.
-    sure = "\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u206a-\u206f\ud800-\udfff\ufeff\ufff9-\ufffc"
-    # One leading class lets the regex engine skip over everything else in its fastest loop.
-    return re.compile(
-        f"[{sure}{sharp}{_class(lower)}Ђ](?:(?<=([{sure}]))|(?<=[ŒœÂÃ])|(?<=[вВ]Ђ)"
-        f"|(?<=[{sharp}])(?=[{_class(known)}])|(?<=[{_class(known)}][{sharp}])"
-        f"|(?<=[{_class(lower)}])(?=[{other}])|(?<=[{other}][{_class(lower)}]))"
-    )
+    return known - mild - lower, lower, known - lower - lower_mild, known
+
+
+@functools.cache
+def _table() -> NDArray[np.uint16]:
+    """Return the bits of clean_kernel.lay_out for every code point."""
+    table = np.zeros(codepoints.NUM_CODES, dtype=np.uint16)
+    sharp, lower, other, known = _classes()
+    for bit, chars in (
+        (clean_kernel.BREAK, _LINE_BREAKS),
+        (clean_kernel.BLANK, _SPACES),
+        (clean_kernel.ALONE, _ALONE),
+        (clean_kernel.SHARP, sharp),
+        (clean_kernel.LOWER, lower),
+        (clean_kernel.OTHER, other),
+        (clean_kernel.KNOWN, known),
+        (clean_kernel.VE, "вВ"),
+        (clean_kernel.DJE, "Ђ"),
+        (clean_kernel.JOINS, codepoints.not_plainly_nfc()),
+    ):
+        table[[ord(char) for char in chars]] |= bit
+    for bit, chars in ((clean_kernel.SURE, f"[{_SURE}]"), (clean_kernel.STRAY, _STRAY.pattern)):
+        codes = [code for code in range(0x10000) if re.match(chars, chr(code))]
+        # A vertical tab is a line break first.
+        table[codes] |= np.where(table[codes] & clean_kernel.BREAK, 0, bit)
+    return table
 
 
 def _class(chars: set[str]) -> str:

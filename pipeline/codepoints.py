@@ -205,14 +205,32 @@ def _joining(chars: str) -> frozenset[str]:
     Those whose decomposition begins with a mark that has a class, or with the second half of a
     composition (Unicode standard annex 15, section 9.1); of all others folds just add up.
     """
-    seconds = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}
-    for char in chars:
-        parts = unicodedata.decomposition(char).split()
-        if len(parts) == 2 and not parts[0].startswith("<"):
-            seconds.add(chr(int(parts[1], 16)))
+    seconds = _seconds(chars)
     firsts = unicodedata.normalize("NFKD", "\n".join(chars)).split("\n")
     return frozenset(
         char
         for char, full in zip(chars, firsts, strict=True)
         if full[0] in seconds or unicodedata.combining(full[0])
     )
+
+
+def _seconds(chars: str) -> set[str]:
+    """Return the second halves of canonical compositions."""
+    seconds = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}
+    for char in chars:
+        parts = unicodedata.decomposition(char).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            seconds.add(chr(int(parts[1], 16)))
+    return seconds
+
+
+def not_plainly_nfc() -> frozenset[str]:
+    """Return the characters without which every text is in NFC (annex 15, section 9).
+
+    Those that NFC changes, marks that have a class, and second halves of compositions; the last
+    may, and the first two do not, stand in a text in NFC.
+    """
+    chars = "".join(char for char in _known() if not char.isascii())
+    once = unicodedata.normalize("NFC", "\n".join(chars)).split("\n")
+    changed = {char for char, full in zip(chars, once, strict=True) if char != full}
+    return frozenset(changed | set(filter(unicodedata.combining, chars)) | _seconds(chars))

@@ -34,8 +34,8 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_compiled() -> bool:
-    """Tell whether an earlier process has compiled any of these kernels on this machine."""
-    return any(Path(_folder()).rglob("*.nbc"))
+    """Tell whether an earlier process has compiled the larger kernels on this machine."""
+    return any(Path(_folder()).rglob("measure_kernel*.nbc"))
 
 
 @functools.cache

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from pipeline.codepoints import SPACE, TERMINAL
+from pipeline.codepoints import SPACE, SPACED, TERMINAL, UNSPACED, UPPER
 from pipeline.compiled import kernel
-from pipeline.hash_kernel import hash_codes, large_enough, mask_for, slot_of
+from pipeline.hash_kernel import emptied, hash_codes, is_new, set_mask
 from pipeline.metric_table import LONG_LINE_CHARS, SHORT_LINE_CHARS
 
 LINE_NAMES = (
@@ -24,10 +24,34 @@ PARAGRAPH_NAMES = (
 )
 
 _NEWLINE = np.uint32(0x0A)
+_ALNUM = SPACED | UNSPACED
 
 
 @kernel
-def count_lines(codes, kinds, num, breaks, num_breaks, table, epoch, out):
+def look_over(kinds, begin, end):
+    """Look at the kinds of code points [begin, end).
+
+    Returns:
+        How many words are between white space, how many of them begin with a letter or digit, and
+        how many code points are upper case.
+    """
+    line = kinds[begin:end]
+    num_words = num_alnum = num_upper = np.uint32(0)
+    if len(line):
+        num_words = np.uint32((line[0] & SPACE) == 0)
+        num_alnum = np.uint32((line[0] & _ALNUM) != 0)
+    # No branch inside, so the compiler takes many at a time.
+    for at in range(len(line)):
+        num_upper += np.uint32((line[at] & UPPER) != 0)
+    for at in range(len(line) - 1):
+        begins = np.uint32((line[at] & SPACE) != 0)
+        num_words += np.uint32((line[at + 1] & SPACE) == 0) & begins
+        num_alnum += np.uint32((line[at + 1] & _ALNUM) != 0) & begins
+    return np.int64(num_words), np.int64(num_alnum), np.int64(num_upper)
+
+
+@kernel
+def count_lines(codes, kinds, num, breaks, num_breaks, slots, out):
     """Count lines (LINE_NAMES).
 
     Args:
@@ -36,12 +60,11 @@ def count_lines(codes, kinds, num, breaks, num_breaks, table, epoch, out):
         num: how many there are.
         breaks: where the line boundaries of any kind stand, and `num` behind them.
         num_breaks: how many there are, without the last.
-        table: see `hash_kernel.slot_of`.
-        epoch: of the table.
+        slots: uint64, scratch for `hash_kernel.is_new`.
         out: receives the counts.
     """
-    mask = mask_for(num_breaks + 1)
-    table = large_enough(table, mask)
+    mask = set_mask(num_breaks + 1)
+    slots = emptied(slots, mask)
     num_pieces = num_copies = copy_chars = 0
     num_text = num_terminal = num_short = text_copy_chars = num_long = 0
     begin = 0
@@ -53,8 +76,8 @@ def count_lines(codes, kinds, num, breaks, num_breaks, table, epoch, out):
         if length:
             num_pieces += 1
             num_long += length >= LONG_LINE_CHARS
-            _, is_new = slot_of(table, mask, epoch, hash_codes(codes[begin:end]))
-            if not is_new:
+            is_copy = not is_new(slots, mask, hash_codes(codes, begin, end))
+            if is_copy:
                 num_copies += 1
                 copy_chars += length
             at = begin
@@ -64,7 +87,7 @@ def count_lines(codes, kinds, num, breaks, num_breaks, table, epoch, out):
                 num_text += 1
                 num_terminal += (kinds[end - 1] & TERMINAL) != 0
                 num_short += length <= SHORT_LINE_CHARS
-                if not is_new:
+                if is_copy:
                     text_copy_chars += length
         begin = end + 1
     # Empty pieces: before a first line feed, behind a last one.
@@ -82,15 +105,15 @@ def count_lines(codes, kinds, num, breaks, num_breaks, table, epoch, out):
 
 
 @kernel
-def count_paragraphs(codes, kinds, num, breaks, num_breaks, table, epoch, out):
+def count_paragraphs(codes, kinds, num, breaks, num_breaks, slots, out):
     """Count paragraphs (PARAGRAPH_NAMES), as `count_lines` does lines."""
     begin, stop = 0, num
     while begin < stop and kinds[begin] & SPACE:
         begin += 1
     while stop > begin and kinds[stop - 1] & SPACE:
         stop -= 1
-    mask = mask_for(num_breaks + 1)
-    table = large_enough(table, mask)
+    mask = set_mask(num_breaks + 1)
+    slots = emptied(slots, mask)
     num_paragraphs = num_copies = copy_chars = 0
     for number in range(num_breaks + 1):
         end = min(breaks[number], stop)
@@ -100,8 +123,7 @@ def count_paragraphs(codes, kinds, num, breaks, num_breaks, table, epoch, out):
             if codes[end] != _NEWLINE or codes[end + 1] != _NEWLINE:
                 continue
         num_paragraphs += 1
-        _, is_new = slot_of(table, mask, epoch, hash_codes(codes[begin:end]))
-        if not is_new:
+        if not is_new(slots, mask, hash_codes(codes, begin, end)):
             num_copies += 1
             copy_chars += end - begin
         if end == stop:

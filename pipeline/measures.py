@@ -149,6 +149,7 @@ def measure_part(part: Part, output: Output, *, config: Matches, models: Measure
                 batch, texts, path=models.language_model, declared=part.inputs["declared"]
             )
             scores = quality.columns(texts, models)
+            del texts  # what follows looks at Arrow's bytes, and needs the memory
             pending.append(measure(batch, found, scores, config=config))
             num_rows += batch.num_rows
             if len(pending) == 64:

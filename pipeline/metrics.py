@@ -87,17 +87,17 @@ def measure_tokens(
 
 @functools.cache
 def _stop_table(entries: frozenset[str]) -> U64:
-    """Return a hash table of words, 0 where a slot is free; empty for no words."""
+    """Return the hashes of words, each in the slot that its lowest bits name, 0 where none is.
+
+    Empty for no words. The lists have ten words or so: there is a small size at which no two meet.
+    """
+    keys = [token_hash(np.array([ord(char) for char in word], np.uint32)) for word in entries]
     size = 16
-    while size < 4 * len(entries):
+    while len({int(key) % size for key in keys}) < len(keys):
         size *= 2
-    slots = np.zeros(size if entries else 0, dtype=np.uint64)
-    for word in sorted(entries):
-        key = token_hash(np.array([ord(char) for char in word], dtype=np.uint32))
-        slot = int(key) & (size - 1)
-        while slots[slot]:
-            slot = (slot + 1) & (size - 1)
-        slots[slot] = key
+    slots = np.zeros(size if keys else 0, dtype=np.uint64)
+    for key in keys:
+        slots[int(key) % size] = key
     return slots
 
 

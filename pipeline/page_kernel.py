@@ -2,10 +2,13 @@
 
 import numpy as np
 
-from pipeline.codepoints import DIGIT, SPACE, SPACED, TRIGGER, TRIGGERS, UNSPACED, UPPER
+from pipeline.codepoints import DIGIT, SPACE, TRIGGER, TRIGGERS
 from pipeline.compiled import kernel
+from pipeline.line_kernel import look_over
 from pipeline.metric_table import C4_DATATROVE_ENDS, C4_ENDS, C4_POLICY, LONG_WORD_CHARS
+from pipeline.refinedweb_kernel import cut_line
 from pipeline.sentence_kernel import count_sentences
+from pipeline.token_kernel import MARK_KINDS
 
 FAMILIES = ("c4", "c4_datatrove", "c4_fineweb")
 PAGE_NAMES = (
@@ -45,25 +48,24 @@ _PHRASE_FLAGS = np.array([flag for _, flag in _PHRASES])
 _PHRASE_TRIGGERS = np.array(
     [min(phrase.index(char) for char in TRIGGERS if char in phrase) for phrase, _ in _PHRASES]
 )
-# These letters and the three behind them: hardly any text without a phrase has them.
-_SIGNATURES = np.unique(
-    [
-        _codes(phrase[at : at + 4])
-        for (phrase, _), at in zip(_PHRASES, _PHRASE_TRIGGERS.tolist(), strict=True)
-    ],
-    axis=0,
-)
+# Of each such letter and the one before it, the low five bits: hardly any text without a phrase has
+# many of these pairs.
+_PAIRS = np.zeros((32, 32), np.bool_)
+for (_phrase, _), _at in zip(_PHRASES, _PHRASE_TRIGGERS.tolist(), strict=True):
+    _PAIRS[ord(_phrase[_at]) & 31, ord(_phrase[_at - 1]) & 31] = True
 _EDIT, _NEEDED = _codes("[edit]"), _codes("[citation needed]")
-_ENDS, _MORE_ENDS = _codes("".join(C4_ENDS)), _codes("".join(C4_DATATROVE_ENDS))
-_ALNUM = SPACED | UNSPACED
+_POINT, _QUESTION, _EXCLAMATION, _QUOTE = _codes("".join(C4_ENDS))
+_APOSTROPHE = _codes("".join(C4_DATATROVE_ENDS))[len(C4_ENDS)]
 assert _PHRASE_TRIGGERS.min() > 0, "the letter before the trigger is looked at first"
-_CASE = np.uint32(0x20)
-_POINT, _ELLIPSIS = np.uint32(0x2E), np.uint32(0x2026)
+_CASE, _LOW = np.uint32(0x20), np.uint32(31)
+_ELLIPSIS = np.uint32(0x2026)
 
 
 @kernel
-def count_page(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, out):
-    """Count lines (PAGE_NAMES).
+def count_page(
+    codes, kinds, num, breaks, num_breaks, marks, num_marks, triggers, num_triggers, out, cut
+):
+    """Count lines (PAGE_NAMES), and what RefinedWeb cuts (REFINEDWEB_NAMES).
 
     Args:
         codes: code points.
@@ -71,82 +73,79 @@ def count_page(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, ou
         num: how many there are.
         breaks: as `token_kernel.count_characters` lists them.
         num_breaks: as it says.
-        line_codes: scratch, uint32 [>= num + 1].
-        line_kinds: the same.
-        out: receives the counts.
+        marks: as `token_kernel.decode` lists them.
+        num_marks: as it says.
+        triggers: as it lists them; only those that begin something are left.
+        num_triggers: as it says.
+        out: receives the former counts.
+        cut: receives the latter.
     """
     out[:] = 0
+    cut[:] = 0
+    num_triggers = _keep_found(codes, num, triggers, num_triggers)
     begin = 0
-    may_have = _may_have(codes, num)
+    begin_line = 0  # of a line between line feeds, which is all that RefinedWeb's rules know
+    first_mark = mark = trigger = 0
     for number in range(num_breaks + 1):
         end = breaks[number]
-        if begin == num or (
+        while mark < num_marks and marks[mark] < end:
+            mark += 1
+        num_words = num_alnum = num_upper = 0
+        # No line: behind the last boundary, or inside of "\r\n".
+        is_line = begin < num and not (
             end < num and end > 0 and codes[end] == 0x0A and codes[end - 1] == 0x0D
-        ):
-            begin = end + 1  # no line: behind the last boundary, or inside of "\r\n"
-            continue
-        num_words, num_alnum, _, any_kind = look_over(kinds, begin, end)
-        out[6] += num_alnum
-        is_long = end - begin > LONG_WORD_CHARS and _has_long_word(kinds, begin, end)
-        flags = 0
-        if may_have and any_kind & TRIGGER:
-            for at in range(begin, end):
-                if kinds[at] & TRIGGER:
-                    flags |= _found(codes, begin, end, at)
-        first, last = _stripped(kinds, begin, end)
-        out[0] += 1
-        out[1] += first < last and (codes[first] == 0x2D or codes[first] == 0x2022)
-        out[2] += first < last and (
-            codes[last - 1] == _ELLIPSIS or _ends_in_points(codes, first, last)
         )
-        out[3] += is_long
-        out[4] += (flags & _JAVASCRIPT) != 0
-        out[5] += (flags & _POLICY) != 0
-        if num_words >= _DATATROVE_WORDS and not is_long:
-            _count_c4(codes, kinds, first, last, num_words, flags, line_codes, line_kinds, out)
-        begin = end + 1
-
-
-@kernel
-def look_over(kinds, begin, end):
-    """Look at the kinds of code points [begin, end).
-
-    Returns:
-        How many words are between white space, how many of them begin with a letter or digit, how
-        many code points are upper case, and all the bits of all kinds.
-    """
-    line = kinds[begin:end]
-    num_words = num_alnum = num_upper = every = np.uint32(0)
-    if len(line):
-        num_words = np.uint32((line[0] & SPACE) == 0)
-        num_alnum = np.uint32((line[0] & _ALNUM) != 0)
-    # No branch inside, so the compiler takes many at a time.
-    for at in range(len(line)):
-        num_upper += np.uint32((line[at] & UPPER) != 0)
-        every |= line[at]
-    for at in range(len(line) - 1):
-        begins = np.uint32((line[at] & SPACE) != 0)
-        num_words += np.uint32((line[at + 1] & SPACE) == 0) & begins
-        num_alnum += np.uint32((line[at + 1] & _ALNUM) != 0) & begins
-    return np.int64(num_words), np.int64(num_alnum), np.int64(num_upper), every
-
-
-@kernel
-def _may_have(codes, num):
-    """Tell whether a text may hold a phrase or a bracket; without a branch in its loops."""
-    found = False
-    for at in range(num):
-        found |= (codes[at] == 0x5B) | (codes[at] == 0x7B)
-    for number in range(len(_SIGNATURES)):
-        one, two, three, four = _SIGNATURES[number]
-        for at in range(num - 3):
-            found |= (
-                (codes[at] | _CASE == one)
-                & (codes[at + 1] | _CASE == two)
-                & (codes[at + 2] | _CASE == three)
-                & (codes[at + 3] | _CASE == four)
+        if is_line:
+            num_words, num_alnum, num_upper = look_over(kinds, begin, end)
+            flags = 0
+            while trigger < num_triggers and triggers[trigger] < end:
+                flags |= _found(codes, begin, end, triggers[trigger])
+                trigger += 1
+            _count_line(
+                codes, kinds, begin, end, num_words, num_alnum, flags, marks, first_mark, mark, out
             )
-    return found
+        if end == num or codes[end] == 0x0A:
+            if begin_line < begin:
+                num_words, num_alnum, num_upper = look_over(kinds, begin_line, end)
+            cut_line(codes, kinds, begin_line, end, num_words, num_alnum, num_upper, cut)
+            begin_line = end + 1
+        begin = end + 1
+        mark += 1
+        first_mark = mark
+
+
+@kernel
+def _count_line(
+    codes, kinds, begin, end, num_words, num_alnum, flags, marks, first_mark, last_mark, out
+):
+    """Count one line."""
+    is_long = end - begin > LONG_WORD_CHARS and _has_long_word(kinds, begin, end)
+    first, last = _stripped(kinds, begin, end)
+    out[0] += 1
+    out[1] += first < last and (codes[first] == 0x2D or codes[first] == 0x2022)
+    out[2] += first < last and (codes[last - 1] == _ELLIPSIS or _ends_in_points(codes, first, last))
+    out[3] += is_long
+    out[4] += (flags & _JAVASCRIPT) != 0
+    out[5] += (flags & _POLICY) != 0
+    out[6] += num_alnum
+    if num_words >= _DATATROVE_WORDS and not is_long:
+        _count_c4(codes, kinds, first, last, num_words, flags, marks, first_mark, last_mark, out)
+
+
+@kernel
+def _keep_found(codes, num, triggers, num_triggers):
+    """Keep only the triggers that begin a phrase or are a bracket; return how many are left."""
+    left = 0
+    for number in range(num_triggers):
+        at = np.int64(triggers[number])
+        code = codes[at]
+        if code != 0x5B and code != 0x7B:
+            before = codes[at - 1] if at > 0 else np.uint32(0)
+            if not _PAIRS[code & _LOW, before & _LOW] or not _found(codes, 0, num, at):
+                continue
+        triggers[left] = at
+        left += 1
+    return left
 
 
 @kernel
@@ -160,35 +159,37 @@ def _has_long_word(kinds, begin, end):
 
 
 @kernel
-def _count_c4(codes, kinds, first, last, num_words, flags, line_codes, line_kinds, out):
+def _count_c4(codes, kinds, first, last, num_words, flags, marks, first_mark, last_mark, out):
     """Judge one stripped line by the rules of each family."""
     num_left = num_words
     if flags & _BRACKET:
-        last = _without_citations(codes, kinds, first, last, line_codes, line_kinds)
-        codes, kinds, first = line_codes, line_kinds, 0
+        codes, kinds, last = _without_citations(codes, kinds, first, last)
+        first = 0
         num_left = look_over(kinds, 0, last)[0]
+        marks, first_mark, last_mark = _marks(kinds, last)
         flags = 0
         for at in range(last):
             if kinds[at] & TRIGGER:
                 flags |= _found(codes, 0, last, at)
+    sign = codes[last - 1] if last > first else np.uint32(0)
+    ends = sign == _POINT or sign == _QUESTION or sign == _EXCLAMATION or sign == _QUOTE
     cut_off = _ends_in_points(codes, first, last)
     num_sentences = -1
     for family in range(3):
-        if family == 0 and (num_left < _C4_WORDS or not _ends_in(codes, first, last, _ENDS)):
+        if family == 0 and (num_left < _C4_WORDS or not ends or cut_off):
             continue
-        if family == 1 and not _ends_in(codes, first, last, _MORE_ENDS):
-            continue
-        if family < 2 and cut_off:
+        if family == 1 and (not (ends or sign == _APOSTROPHE) or cut_off):
             continue
         place = _FIRST_FAMILY + 4 * family
-        out[place + 2] += (flags & _LOREM) != 0
-        if flags & _JAVASCRIPT:
-            continue
-        out[place + 3] += (flags & _CURLY) != 0
-        if flags & _POLICY:
-            continue
+        if flags:
+            out[place + 2] += (flags & _LOREM) != 0
+            if flags & _JAVASCRIPT:
+                continue
+            out[place + 3] += (flags & _CURLY) != 0
+            if flags & _POLICY:
+                continue
         if num_sentences < 0:
-            num_sentences = count_sentences(codes, kinds, first, last)
+            num_sentences = count_sentences(codes, kinds, first, last, marks, first_mark, last_mark)
         out[place] += 1
         out[place + 1] += num_sentences
 
@@ -200,15 +201,6 @@ def _stripped(kinds, begin, end):
     while end > begin and kinds[end - 1] & SPACE:
         end -= 1
     return begin, end
-
-
-@kernel
-def _ends_in(codes, first, last, ends):
-    if last > first:
-        for end in ends:
-            if codes[last - 1] == end:
-                return True
-    return False
 
 
 @kernel
@@ -268,8 +260,10 @@ def _found(codes, begin, end, at):
 
 
 @kernel
-def _without_citations(codes, kinds, first, last, line_codes, line_kinds):
-    """Copy a line without what C4_CITATION matches; return how long it is then."""
+def _without_citations(codes, kinds, first, last):
+    """Copy a line without what C4_CITATION matches; also return how long it is then."""
+    line_codes = np.empty(last - first + 1, np.uint32)
+    line_kinds = np.empty(last - first + 1, np.uint32)
     length = 0
     at = first
     while at < last:
@@ -292,4 +286,16 @@ def _without_citations(codes, kinds, first, last, line_codes, line_kinds):
         at += 1
     line_codes[length] = 0
     line_kinds[length] = 0
-    return length
+    return line_codes, line_kinds, length
+
+
+@kernel
+def _marks(kinds, num):
+    """List the marks of a line as `token_kernel.decode` does; also return 0 and their number."""
+    marks = np.empty(num, np.int32)
+    found = 0
+    for at in range(num):
+        if kinds[at] & MARK_KINDS:
+            marks[found] = at
+            found += 1
+    return marks, 0, found

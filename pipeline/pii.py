@@ -131,6 +131,7 @@ _LONG_DOMAINS = (
 )
 """Of three letters and more: a closed list keeps out names of files and units ("icon@2x.png",
 "getty@tty1.service")."""
+_LONG = frozenset(_LONG_DOMAINS.split())
 _PASSWORD = re.compile(r"//[^\s/]{1,40}:$")
 _EXAMPLE = re.compile(r"(?:^|\.)example\.(?:com|org|net)$", re.IGNORECASE)
 _NAMES = ("info", "contact", "office", "mail", "name", "hello", "first.last", "someone")
@@ -139,25 +140,22 @@ _HOSTS = ("example.com", "example.org", "example.net")
 
 def _email(at: re.Match[str]) -> Replacement | None:
     text, middle = at.string, at.start()
-    begin = middle
-    while begin > max(0, middle - 64) and (
-        text[begin - 1].isalnum() or text[begin - 1] in _LOCAL_SIGNS
-    ):
+    begin, least = middle, max(0, middle - 64)
+    while begin > least and (text[begin - 1].isalnum() or text[begin - 1] in _LOCAL_SIGNS):
         begin -= 1
     while begin < middle and not text[begin].isalnum():
         begin += 1  # a quote or dash before the name
     domain = _DOMAIN.match(text, at.end())
     if begin == middle or domain is None or text[middle - 1] in ".'":
         return None
-    if (begin and text[begin - 1] in "@/") or _PASSWORD.search(text, max(0, begin - 64), begin):
+    before = text[max(0, begin - 64) : begin]
+    if before[-1:] in ("@", "/") or (before[-1:] == ":" and _PASSWORD.search(before)):
         return None  # @user@server, or the user of a URL
     end = domain.end()
     if text[end : end + 1] in ("/", ":") and text[end + 1 : end + 2].strip():
         return None  # user@host:path
     top = domain[2].lower()
-    is_known = (
-        len(top) == 2 or top in _LONG_DOMAINS.split() or not top.isascii() or top.startswith("xn--")
-    )
+    is_known = len(top) == 2 or top in _LONG or not top.isascii() or top.startswith("xn--")
     if not is_known or _EXAMPLE.search(domain[0]):
         return None
     number = _draw(text[begin:end].lower(), len(_NAMES) * len(_HOSTS))

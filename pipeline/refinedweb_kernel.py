@@ -4,8 +4,8 @@ import numpy as np
 
 from pipeline.codepoints import DIGIT, SPACE, SPACED, UNSPACED
 from pipeline.compiled import kernel
+from pipeline.line_kernel import look_over
 from pipeline.metric_table import REFINEDWEB_COUNTERS, REFINEDWEB_PHRASES
-from pipeline.page_kernel import look_over
 
 REFINEDWEB_NAMES = ("num_refinedweb_lines", "num_refinedweb_words")
 
@@ -23,32 +23,21 @@ _ANYWHERE, _AT_END, _AT_BEGIN = (_codes(phrase) for phrase in REFINEDWEB_PHRASES
 
 
 @kernel
-def count_refinedweb(codes, kinds, num, breaks, num_breaks, line_codes, line_kinds, out):
-    """Count what is cut (REFINEDWEB_NAMES); for the arguments see `page_kernel.count_page`."""
-    num_lines = num_cut = 0
-    begin = 0
-    for number in range(num_breaks + 1):
-        end = breaks[number]
-        if end < num and codes[end] != 0x0A:
-            continue
-        num_words, num_alnum, num_upper, _ = look_over(kinds, begin, end)
-        if num_words:
-            # A line that is all digits is a single word.
-            if (
-                num_words == 1
-                or 2 * num_upper > end - begin
-                or _is_counter(codes, kinds, begin, end)
-            ):
-                num_lines += 1
-                num_cut += num_alnum
-            elif num_words <= _MAX_PHRASE_WORDS and _has_phrase(codes, begin, end):
-                length = _without_phrases(codes, kinds, begin, end, line_codes, line_kinds)
-                num_left, num_left_alnum, _, _ = look_over(line_kinds, 0, length)
-                num_lines += num_left == 0
-                num_cut += num_alnum - num_left_alnum
-        begin = end + 1
-    out[0] = num_lines
-    out[1] = num_cut
+def cut_line(codes, kinds, begin, end, num_words, num_alnum, num_upper, out):
+    """Count what is cut of one line (REFINEDWEB_NAMES), of which `look_over` has returned so much.
+
+    A line that is all digits is a single word.
+    """
+    if num_words == 0:
+        return
+    if num_words == 1 or 2 * num_upper > end - begin or _is_counter(codes, kinds, begin, end):
+        out[0] += 1
+        out[1] += num_alnum
+    elif num_words <= _MAX_PHRASE_WORDS and _has_phrase(codes, begin, end):
+        line_kinds, length = _without_phrases(codes, kinds, begin, end)
+        num_left, num_left_alnum, _ = look_over(line_kinds, 0, length)
+        out[0] += num_left == 0
+        out[1] += num_alnum - num_left_alnum
 
 
 @kernel
@@ -121,8 +110,14 @@ def _is_plain_space(code):
 
 
 @kernel
-def _without_phrases(codes, kinds, begin, end, line_codes, line_kinds):
-    """Copy a line without the phrases, each cut only if at most ten words are left before it."""
+def _without_phrases(codes, kinds, begin, end):
+    """Cut the phrases out of a line, each only if at most ten words are left before it.
+
+    Returns:
+        The kinds of what is left, and how much that is.
+    """
+    line_codes = np.empty(end - begin, np.uint32)
+    line_kinds = np.empty(end - begin, np.uint32)
     length = 0
     at = begin
     while at < end:
@@ -148,4 +143,4 @@ def _without_phrases(codes, kinds, begin, end, line_codes, line_kinds):
                 line_codes[at - begin] = line_codes[at]
                 line_kinds[at - begin] = line_kinds[at]
             length -= begin
-    return length
+    return line_kinds, length

@@ -36,41 +36,67 @@ _NUMBERED = _packed(sentences.NUMBERED)
 
 
 @kernel
-def count_sentences(codes, kinds, begin, end):
-    """Return len(sentences.sentence_ends(text)) of the text [begin, end)."""
+def count_sentences(codes, kinds, begin, end, marks, first, last):
+    """Return len(sentences.sentence_ends(text)) of the text [begin, end).
+
+    Args:
+        codes: code points.
+        kinds: theirs.
+        begin: as it says.
+        end: as it says.
+        marks: where line boundaries and stops stand; in this text, those from number `first` to
+            before `last`.
+        first: as it says.
+        last: as it says.
+    """
     found = 0
     at = begin
-    while at < end:
-        at = sentence_end(codes, kinds, begin, end, at)
-        found += 1
-    return found
+    done = begin  # the end of the last sentence
+    for number in range(first, last):
+        if marks[number] < at:
+            continue
+        at, is_end = _behind(codes, kinds, begin, end, marks[number])
+        if is_end:
+            found += 1
+            done = at
+    return found + (done < end)
 
 
 @kernel
 def sentence_end(codes, kinds, begin, end, at):
     """Return where the sentence ends that begins at `at`, in the text [begin, end)."""
     while at < end:
-        kind = kinds[at]
-        if codes[at] == _NEWLINE:
-            return _after_gap(codes, kinds, at, end)
-        if not kind & _ANY_STOP:
-            at += 1
-            continue
-        bit = STOP_WIDE if kind & STOP_WIDE else STOP_SPACED if kind & STOP_SPACED else STOP_LATIN
-        stop_end = at + 1
-        while stop_end < end and kinds[stop_end] & bit:
-            stop_end += 1
-        gap = stop_end
-        while gap < end and kinds[gap] & CLOSER:
-            gap += 1
-        after = _after_gap(codes, kinds, gap, end)
-        if after == gap and bit != STOP_WIDE:
-            at = stop_end  # no white space behind it: no later stop of this run has it either
-            continue
-        if bit != STOP_LATIN or _is_end(codes, kinds, begin, end, at, stop_end, gap, after):
-            return after
-        at = after
+        at, is_end = _behind(codes, kinds, begin, end, at)
+        if is_end:
+            return at
     return end
+
+
+@kernel
+def _behind(codes, kinds, begin, end, at):
+    """Return what is behind a line feed, a run of stops or any other character.
+
+    Returns:
+        Where to go on, and whether a sentence ends there.
+    """
+    kind = kinds[at]
+    if codes[at] == _NEWLINE:
+        return _after_gap(codes, kinds, at, end), True
+    if not kind & _ANY_STOP:
+        return at + 1, False
+    bit = STOP_WIDE if kind & STOP_WIDE else STOP_SPACED if kind & STOP_SPACED else STOP_LATIN
+    stop_end = at + 1
+    while stop_end < end and kinds[stop_end] & bit:
+        stop_end += 1
+    gap = stop_end
+    while gap < end and kinds[gap] & CLOSER:
+        gap += 1
+    after = _after_gap(codes, kinds, gap, end)
+    if after == gap and bit != STOP_WIDE:
+        return stop_end, False  # no white space behind it: no later stop of this run has it either
+    if bit != STOP_LATIN or _is_end(codes, kinds, begin, end, at, stop_end, gap, after):
+        return after, True
+    return after, False
 
 
 @kernel

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.compiled import kernel
-from pipeline.hash_kernel import BASE, mask_for, mix, slot_of
+from pipeline.hash_kernel import BASE, is_new, mix, set_mask
 
 _LOW = np.uint64(0xFFFFFFFF)
 _BLOCK = 8
@@ -33,7 +33,7 @@ def shingles(words, word_ends, whole, size):
     for text in range(num):
         longest = max(longest, word_ends[text] - begin)
         begin = word_ends[text]
-    table = np.zeros((mask_for(longest) + 1, 2), np.uint64)
+    slots = np.empty(set_mask(longest) + 1, np.uint64)
     leaving = np.uint64(1)  # what the word that leaves an n-gram has been multiplied by
     for _ in range(size):
         leaving *= BASE
@@ -44,7 +44,8 @@ def shingles(words, word_ends, whole, size):
         if 0 < num_words < size:
             out[at] = whole[text]
             at += 1
-        mask = mask_for(num_words)
+        mask = set_mask(num_words)
+        slots[: mask + 1] = 0
         state = np.uint64(0)
         for number in range(begin, begin + num_words):
             state = state * BASE + words[number]
@@ -53,8 +54,7 @@ def shingles(words, word_ends, whole, size):
             if number < begin + size - 1:
                 continue
             key = mix(state)
-            _, is_new = slot_of(table, mask, np.uint64(text + 1), key)
-            if is_new:
+            if is_new(slots, mask, key):
                 out[at] = key
                 at += 1
         ends[text] = at

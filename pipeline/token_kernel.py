@@ -3,20 +3,22 @@
 import numpy as np
 
 from pipeline.codepoints import (
-    ALPHA,
     BREAK,
     DIGIT,
     INNER,
     JOINER,
     MARK,
-    PUNCTUATION,
+    SPACE,
     SPACED,
     STOP_LATIN,
+    STOP_SPACED,
+    STOP_WIDE,
+    TRIGGER,
     UNSPACED,
     UPPER,
 )
 from pipeline.compiled import kernel
-from pipeline.hash_kernel import BASE, extend, mix
+from pipeline.hash_kernel import mix
 
 CHARACTER_NAMES = (
     "num_chars",
@@ -31,12 +33,15 @@ CHARACTER_NAMES = (
 TOKEN_NAMES = ("num_tokens", "num_words", "num_word_chars", "num_alpha_words", "num_stop_words")
 
 _IN_WORD = SPACED | MARK | JOINER
-_RARE = BREAK | STOP_LATIN  # points and the ellipsis are Latin stops
-_6, _12, _18 = np.uint32(6), np.uint32(12), np.uint32(18)
+MARK_KINDS = BREAK | STOP_LATIN | STOP_SPACED | STOP_WIDE
+"""Line boundaries and stops; the ellipsis is one of Latin."""
+_6, _8, _12, _18 = np.uint32(6), np.uint32(8), np.uint32(12), np.uint32(18)
+PADDING = 24
+"""Zeros behind the letters, so that they can be looked at eight by eight beyond their end."""
 
 
 @kernel
-def decode(data, begin, end, table, codes, kinds):
+def decode(data, begin, end, table, codes, kinds, marks, triggers, letters):
     """Decode valid UTF-8.
 
     Args:
@@ -46,20 +51,33 @@ def decode(data, begin, end, table, codes, kinds):
         table: codepoints.Tables.kinds.
         codes: uint32 [>= end - begin + 1], receives the code points, and a zero behind them.
         kinds: the same for their kinds.
+        marks: int32 of the same size, receives where line boundaries and stops stand.
+        triggers: the same for what has the bit TRIGGER.
+        letters: uint8 [>= end - begin + PADDING], receives something of each character that is not
+            white space; zeros behind them.
 
     Returns:
-        The number of code points.
+        The numbers of code points, of marks and of triggers.
     """
-    num = 0
+    num = num_marks = num_triggers = num_letters = 0
     at = begin
     while at < end:
         code, at = decode_one(data, at)
+        kind = table[code]
         codes[num] = code
-        kinds[num] = table[code]
+        kinds[num] = kind
+        # Written always and kept if it is one: no branch to guess.
+        marks[num_marks] = num
+        num_marks += (kind & MARK_KINDS) != 0
+        triggers[num_triggers] = num
+        num_triggers += (kind & TRIGGER) != 0
+        letters[num_letters] = code ^ code >> _8
+        num_letters += (kind & SPACE) == 0
         num += 1
     codes[num] = 0
     kinds[num] = 0
-    return num
+    letters[num_letters : num_letters + PADDING] = 0
+    return num, num_marks, num_triggers
 
 
 @kernel
@@ -139,7 +157,7 @@ def _is_plain_digit(code):
 
 
 @kernel
-def count_characters(codes, kinds, num, num_bytes, breaks, out):
+def count_characters(codes, kinds, num, num_bytes, marks, num_marks, breaks, out):
     """Count single characters (CHARACTER_NAMES) and list line boundaries.
 
     Args:
@@ -147,6 +165,8 @@ def count_characters(codes, kinds, num, num_bytes, breaks, out):
         kinds: theirs.
         num: how many there are.
         num_bytes: of the text.
+        marks: as `decode` lists them.
+        num_marks: how many there are.
         breaks: int32 [>= num + 1], receives where the boundaries of str.splitlines stand (of a
             carriage return with a line feed, both), and `num`.
         out: receives the counts.
@@ -164,9 +184,8 @@ def count_characters(codes, kinds, num, num_bytes, breaks, out):
     num_breaks = num_ellipses = 0
     after_point = -1  # behind the points that stand here in a row
     num_points = 0
-    for at in range(num):
-        if not kinds[at] & _RARE:
-            continue
+    for number in range(num_marks):
+        at = marks[number]
         if kinds[at] & BREAK:
             breaks[num_breaks] = at
             num_breaks += 1
@@ -191,56 +210,46 @@ def count_characters(codes, kinds, num, num_bytes, breaks, out):
 
 
 @kernel
-def count_tokens(
-    codes, kinds, starts, ends, num, stops, stop_stamps, epoch, spelled, powers, hashes, out
-):
+def count_tokens(starts, ends, num, spelled, looks, stops, stop_stamps, epoch, places, hashes, out):
     """Hash tokens and count them (TOKEN_NAMES).
 
     Args:
-        codes: code points.
-        kinds: theirs.
         starts: where tokens begin.
         ends: and end.
         num: how many tokens there are.
-        stops: uint64, the table of the stop words' hashes, 0 where empty; without any entry, stop
-            words are not measured.
+        spelled: uint64, their hashes before mixing.
+        looks: uint8, of each, `token_rule_kernel.look`.
+        stops: uint64, a table of the stop words' hashes, each in the slot that its lowest bits
+            name, 0 where empty; without any entry, stop words are not measured.
         stop_stamps: int64 of the same size, for the epoch in which each was seen.
         epoch: of this text.
-        spelled: uint64, receives what `extend` makes of each token.
-        powers: uint64, receives BASE to the power of each token's length.
-        hashes: uint64, receives the tokens' hashes.
+        places: int32 [>= num + 1], receives how many characters stand in the tokens before each;
+            may be `starts`.
+        hashes: uint64, receives the tokens' hashes; may be `spelled`.
         out: receives the counts.
     """
     num_words = num_word_chars = num_alpha = num_stops = 0
-    mask = len(stops) - 1
+    place = 0
     for token in range(num):
-        state = np.uint64(0)
-        power = np.uint64(1)
-        some = np.uint32(0)
-        every = PUNCTUATION
-        for at in range(starts[token], ends[token]):
-            state = extend(state, codes[at])
-            power *= BASE
-            some |= kinds[at]
-            every &= kinds[at]
-        spelled[token] = state
-        powers[token] = power
-        state = mix(state)
-        hashes[token] = state
-        num_alpha += (some & ALPHA) != 0
-        if every == 0:
-            num_words += 1
-            num_word_chars += ends[token] - starts[token]
-        if mask >= 0:
-            slot = np.int64(state & np.uint64(mask))
-            while stops[slot] != 0:
-                if stops[slot] == state:
-                    num_stops += stop_stamps[slot] != epoch
-                    stop_stamps[slot] = epoch
-                    break
-                slot = (slot + 1) & mask
+        size = ends[token] - starts[token]
+        places[token] = place
+        place += size
+        # No branches: which words are long, or stop words, cannot be guessed.
+        is_word = np.int64(looks[token] >> 1)
+        num_words += is_word
+        num_word_chars += is_word * size
+        num_alpha += np.int64(looks[token] & 1)
+        hashes[token] = mix(spelled[token])
+    places[num] = place
+    if len(stops):
+        mask = np.uint64(len(stops) - 1)
+        for token in range(num):
+            slot = np.int64(hashes[token] & mask)
+            is_new = (stops[slot] == hashes[token]) & (stop_stamps[slot] != epoch)
+            num_stops += is_new
+            stop_stamps[slot] = epoch if is_new else stop_stamps[slot]
     out[0] = num
     out[1] = num_words
     out[2] = num_word_chars
     out[3] = num_alpha
-    out[4] = num_stops if mask >= 0 else -1
+    out[4] = num_stops if len(stops) else -1

@@ -3,10 +3,12 @@
 import numpy as np
 
 from pipeline.codepoints import (
+    ALPHA,
     CAPITAL,
     CASELESS,
     DIGIT,
     MARK,
+    PUNCTUATION,
     SIGN,
     SMALL,
     SPACE,
@@ -14,12 +16,17 @@ from pipeline.codepoints import (
     UNSPACED,
 )
 from pipeline.compiled import kernel
+from pipeline.hash_kernel import extend
 from pipeline.token_rule import MAX_PRONOUN_CHARS, QUOTES
 
 _LETTER = SMALL | CAPITAL | CASELESS | MARK
 _NOT_UPPER = SMALL | CASELESS | MARK
 _NOT_LOWER = CAPITAL | CASELESS | MARK
 _PLAIN = _LETTER | DIGIT
+_PARTS = SPACE | UNSPACED
+_NONE = np.uint32(0)
+IS_ALPHA, IS_WORD = np.uint8(1), np.uint8(2)
+"""A token has a letter; and something else than punctuation."""
 _QUOTES = np.array(sorted(map(ord, QUOTES)), dtype=np.uint32)
 _PERCENT, _DOLLAR, _PLUS, _COMMA, _HYPHEN, _POINT, _SLASH, _COLON, _LESS, _EQUALS, _MORE = (
     np.uint32(ord(char)) for char in "%$+,-./:<=>"
@@ -31,7 +38,7 @@ _D, _E, _L, _M, _N, _R, _S, _T, _V, _BIG_S = (np.uint32(ord(char)) for char in "
 
 
 @kernel
-def cut_tokens(codes, kinds, num, starts, ends):
+def cut_tokens(codes, kinds, num, starts, ends, spelled, looks):
     """Cut code points into tokens.
 
     Args:
@@ -40,6 +47,8 @@ def cut_tokens(codes, kinds, num, starts, ends):
         num: how many there are.
         starts: int32 [>= num], receives where each token begins.
         ends: int32 [>= num], receives where it ends.
+        spelled: uint64 [>= num], receives its hash before mixing.
+        looks: uint8 [>= num], receives what `look` returns of it.
 
     Returns:
         The number of tokens.
@@ -53,27 +62,86 @@ def cut_tokens(codes, kinds, num, starts, ends):
         if kind & SPACE:
             continue
         num_odd = 0  # characters that are neither letters nor digits
+        state, some = extend(np.uint64(0), codes[begin]), kind
+        last = at
         if kind & UNSPACED:
             while at < num and kinds[at] & MARK:
+                state = extend(state, codes[at])
+                some |= kinds[at]
                 at += 1
         else:
             num_odd = np.int64((kind & _PLAIN) == 0)
-            while at < num:
-                kind = kinds[at]
-                if not kind & _PLAIN:
-                    if kind & (SPACE | UNSPACED):
-                        break
-                    num_odd += 1
-                elif kind & UNSPACED:
-                    break
+            # Hashed on the way, up to the first odd character behind the first.
+            while at < num and not kinds[at] & _PARTS and kinds[at] & _PLAIN:
+                state = extend(state, codes[at])
+                some |= kinds[at]
                 at += 1
-        if num_odd == 0:
+            last = at
+            while at < num and not kinds[at] & _PARTS:
+                num_odd += (kinds[at] & _PLAIN) == 0
+                at += 1
+        if num_odd == 0 or at == begin + 1:
             starts[found] = begin
             ends[found] = at
+            spelled[found] = state
+            looks[found] = look(some, kind if num_odd else _NONE)
             found += 1
+            continue
+        first = found
+        if num_odd == 1 and last + 1 == at and _comes_off(codes, kinds, begin, last):
+            # By far the most: a word and one sign behind it.
+            starts[found] = begin
+            ends[found] = last
+            spelled[found] = state
+            looks[found] = look(some, _NONE)
+            starts[found + 1] = last
+            ends[found + 1] = at
+            first += 1
+            found += 2
         else:
             found = _cut(codes, kinds, begin, at, num_odd, starts, ends, found)
+        for token in range(first, found):
+            spelled[token], looks[token] = spell(codes, kinds, starts[token], ends[token])
     return found
+
+
+@kernel
+def spell(codes, kinds, begin, end):
+    """Return the hash before mixing of a token, and what `look` returns of it."""
+    state = np.uint64(0)
+    some, every = np.uint32(0), np.uint32(PUNCTUATION)
+    for at in range(begin, end):
+        state = extend(state, codes[at])
+        some |= kinds[at]
+        every &= kinds[at]
+    return state, look(some, every)
+
+
+@kernel
+def look(some, every):
+    """Return IS_ALPHA and IS_WORD by the kinds that some, and that all of its characters have."""
+    is_alpha = np.uint8((some & ALPHA) != 0)
+    return is_alpha | np.uint8((every & PUNCTUATION) == 0) << np.uint8(1)
+
+
+@kernel
+def _comes_off(codes, kinds, begin, at):
+    """Tell whether what stands behind a word, and is odd, comes off it, as `_back` does.
+
+    The word is [begin, at).
+    """
+    if begin == at:
+        return False
+    if kinds[at] & (SIGN | SYMBOL):
+        return True
+    before = kinds[at - 1]
+    # A point behind a single small letter, or a capital, is for `_back` to judge.
+    return (
+        codes[at] == _POINT
+        and at - begin > 1
+        and before & CAPITAL == 0
+        and (before & (_NOT_UPPER | DIGIT) != 0)
+    )
 
 
 @kernel
@@ -183,7 +251,7 @@ def _is_apostrophe(code):
 def _is_address(codes, begin, end):
     """Tell whether a piece is an address: "://" with something behind, or a host's name."""
     for at in range(begin, end - 5):
-        if codes[at] == _COLON and codes[at + 1] == _SLASH and codes[at + 2] == _SLASH:
+        if codes[at + 2] == _SLASH and codes[at + 1] == _SLASH and codes[at] == _COLON:
             return True
     label = begin  # where the part behind the last point begins
     num_small = 0  # of that part, -1 if it holds anything but a to z

@@ -13,7 +13,9 @@ _SPACE = np.uint8(0x20)
 
 
 @kernel
-def view(data, begin, end, as_is, kinds, fold, expansions, expansion_ends, out, at_out, hashes):
+def view(
+    data, begin, end, as_is, plain, kinds, fold, expansions, expansion_ends, out, at_out, hashes
+):
     """Write the normalized view of one text.
 
     Args:
@@ -21,6 +23,7 @@ def view(data, begin, end, as_is, kinds, fold, expansions, expansion_ends, out, 
         begin: as it says.
         end: as it says.
         as_is: the text is folded already; invisible characters are still dropped.
+        plain: uint8 [128], what ASCII letters and digits fold to, and 0 for other characters.
         kinds: the four of codepoints.Tables.
         fold: as it says.
         expansions: as it says.
@@ -43,16 +46,9 @@ def view(data, begin, end, as_is, kinds, fold, expansions, expansion_ends, out, 
     while at < end:
         if data[at] < 0x80:
             # What follows, for the characters that most texts are made of.
-            letter = fold[data[at]]
+            letter = plain[data[at]]
             at += 1
-            if not kinds[letter] & SPACED:
-                in_run = False
-                if open_word:
-                    hashes[num_words] = mix(state)
-                    num_words += 1
-                    open_word = 0
-                continue
-            if open_word != 1:
+            if letter and open_word != 1:
                 if open_word:
                     hashes[num_words] = mix(state)
                     num_words += 1
@@ -62,9 +58,20 @@ def view(data, begin, end, as_is, kinds, fold, expansions, expansion_ends, out, 
                 in_run = True
                 open_word = 1
                 state = np.uint64(0)
-            out[at_out] = letter
-            at_out += 1
-            state = extend(state, letter)
+            while letter:
+                out[at_out] = letter
+                at_out += 1
+                state = extend(state, letter)
+                if at == end or data[at] >= 0x80:
+                    break
+                letter = plain[data[at]]
+                at += 1
+            if letter == 0:
+                in_run = False
+                if open_word:
+                    hashes[num_words] = mix(state)
+                    num_words += 1
+                    open_word = 0
             continue
         code, at = decode_one(data, at)
         folded = code
@@ -156,6 +163,10 @@ def views(data, offsets, as_is, kinds, fold, expansions, expansion_ends):
     hashes = np.empty(num_bytes, np.uint64)  # a letter with a word of its own takes three bytes
     ends = np.empty(num, np.int64)
     word_ends = np.empty(num, np.int64)
+    plain = np.zeros(128, np.uint8)
+    for code in range(128):
+        if kinds[fold[code]] & SPACED:
+            plain[code] = fold[code]
     at_out = np.int64(0)
     at_word = np.int64(0)
     for text in range(num):
@@ -164,6 +175,7 @@ def views(data, offsets, as_is, kinds, fold, expansions, expansion_ends):
             np.int64(offsets[text]),
             np.int64(offsets[text + 1]),
             as_is[text],
+            plain,
             kinds,
             fold,
             expansions,

@@ -173,8 +173,9 @@ def _warm() -> None:
     import numpy as np
     import pyarrow as pa
 
-    from pipeline import lsh, metrics, minhash, similar, words
+    from pipeline import clean, lsh, metrics, minhash, similar, words
 
+    clean.clean_text("é")
     text = pa.array(["A text of so few words."])
     metrics.measure(text, ["en"])
     shingles = minhash.shingle_views(words.normalized_views(text), size=2)
