@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 from corpus import identity, schemas, sets, storage
 from corpus.sets import Receipt
 from pipeline import plan, readers
-from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 from pipeline.recipe import Recipe
 from pipeline.records import Record
+from pipeline.running.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 from pipeline.split import RawFile, Split, from_json, to_json
 
 VERSION = 3

@@ -12,8 +12,8 @@ from ftfy.fixes import remove_control_chars
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline import clean, clean_kernel
-from pipeline.clean import clean_text, clean_text_plainly
+from pipeline.text import clean, clean_kernel
+from pipeline.text.clean import clean_text, clean_text_plainly
 
 REAL = Path(__file__).parents[2] / "../shared/data/unicode"
 BENCH = REAL.with_name("bench")
@@ -128,7 +128,7 @@ def test_stray_characters_are_those_that_ftfy_removes():
 
 
 def test_the_heuristic_is_the_one_that_was_read():
-    """If this fails after an update of ftfy, read its pattern again; see pipeline/clean.py."""
+    """If this fails after an update of ftfy, read its pattern again; see pipeline/text/clean.py."""
     digest = hashlib.sha256(BADNESS_RE.pattern.encode()).hexdigest()
     assert digest == "9dcc0f2ac90d9ae3c85eb7b9b2c0b8a8e8126153847c2b30c91a0bb263f3b8c4"
 

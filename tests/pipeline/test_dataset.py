@@ -14,10 +14,11 @@ import zstandard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline import dataset, json_rows, plan, readers
-from pipeline.lines import Line
+from pipeline import plan, readers
+from pipeline.raw.lines import Line
 from pipeline.recipe import Source
 from pipeline.records import Record
+from pipeline.tables import dataset, json_rows
 
 TEXTS = [f"Document {n} tells of the river and the bridge." for n in range(20)]
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import pii, stop_words, token_rule
-from pipeline.codepoints import tables
-from pipeline.metric_table import METRICS, NOT_MEASURED
-from pipeline.metrics import measure, measure_one, measure_tokens
-from pipeline.token_rule_kernel import cut_tokens, spell
+from pipeline.measure.metric_table import METRICS, NOT_MEASURED
+from pipeline.measure.metrics import measure, measure_one, measure_tokens
+from pipeline.text import pii, stop_words, token_rule
+from pipeline.text.codepoints import tables
+from pipeline.text.token_rule_kernel import cut_tokens, spell
 
 
 def test_a_small_text_by_hand():
@@ -155,7 +155,8 @@ _PEAK = """
 import sys
 import numpy as np
 import pyarrow as pa
-from pipeline import metrics, minhash, words
+from pipeline.measure import metrics, minhash
+from pipeline.text import words
 
 def peak():
     lines = open("/proc/self/status").read().splitlines()
