@@ -276,8 +276,7 @@ class Tokenizer:
     sample_mb: int = 512
     """How much text to train on, in megabytes over all sources."""
     path: str | None = None
-    """A pinned tokenizer: a folder with tokenizer.json, or that file. Nothing is trained then,
-    and the keys above do not count."""
+    """Pinned: a folder with tokenizer.json, or that file; the keys above then do not count."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -299,7 +298,7 @@ class Shards:
     packing: Literal["best_fit", "concat", "doc", "pair"] = "best_fit"
     """best_fit: whole documents where they fit, long ones cut at ends of sentences, rows full.
     concat: documents one after another, cut where a row ends. doc: a document a row. pair: two
-    segments a row, for NSP and SOP (see pipeline/packing/layouts.py)."""
+    segments a row, for NSP and SOP (see layouts.py)."""
     bin_mb: int = 64
     """Text of the documents that are packed together and make one shard, in megabytes."""
     target_rate: float = 0.15
