@@ -19,7 +19,7 @@ from pipeline.flow import Output, Part, Receipts, part_fingerprint
 from pipeline.token_places import Tokens, UnfitError
 from pipeline.tokenizer_check import Sample
 
-VERSION = 1
+VERSION = 2
 FILE = "encoder.json"
 _SAMPLE_BYTES = 4_000_000
 """Text that is encoded twice, over all sources: two seconds of `tokenizers`."""

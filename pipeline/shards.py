@@ -41,7 +41,7 @@ from pipeline.flow import (
 )
 from pipeline.recipe import Recipe
 
-VERSION = 3
+VERSION = 4
 _BATCH_DOCUMENTS = 64
 _BATCH_CHARS = 1 << 24
 
