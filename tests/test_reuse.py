@@ -154,7 +154,7 @@ def test_a_threshold_redoes_fates_and_what_depends_on_them(world, write_recipe):
     folder, run = world
     run("shards")
     pointers = sets.read_corpus(str(folder / "data"), "test")
-    stricter = write_recipe(folder / "strict.toml", [folder / "one.xml.bz2"], near_duplicate=1.0)
+    stricter = write_recipe(folder / "strict.toml", [folder / "one.xml.bz2"], near_duplicate=0.9)
     output = run("shards", stricter)
     assert made(output) == ["fates", "tokenizer", "shards"]
     after = sets.read_corpus(str(folder / "data"), "test")
@@ -163,6 +163,10 @@ def test_a_threshold_redoes_fates_and_what_depends_on_them(world, write_recipe):
         "measures",
         "matches",
     }
+    # Above 0.9 more pairs are compared.
+    stricter = write_recipe(folder / "strict.toml", [folder / "one.xml.bz2"], near_duplicate=1.0)
+    assert made(run("shards", stricter)) == ["matches", "fates", "tokenizer", "shards"]
+    after = sets.read_corpus(str(folder / "data"), "test")
     # Documents stay on their side of the split.
     sides = []
     for set_id in (pointers["fates"], after["fates"]):
