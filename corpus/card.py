@@ -215,7 +215,10 @@ def _forgotten(manifest: Manifest) -> Iterator[str]:
     yield ""
     reasons = manifest.identity["forgotten"]["reasons"]
     yield from _markdown(
-        [["reason", "documents"], *([reason, f"{num:,}"] for reason, num in reasons.items())]
+        [
+            ["reason", "documents"],
+            *([reason or "no reason given", f"{num:,}"] for reason, num in reasons.items()),
+        ]
     )
     yield ""
     names = ("num_documents", "num_rows", "num_tokens")

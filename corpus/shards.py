@@ -15,6 +15,11 @@ from corpus import identity, sets, storage
 if TYPE_CHECKING:
     from corpus.rows import Fetch, Rows
 
+_CURE = (
+    "`python -m corpus repair` fetches it from a copy; or remove the set's folder and run "
+    "`make shards` again"
+)
+
 SHARD_FORMAT = 2
 """Of the files of a shard set (corpus/FORMAT.md); readers refuse another."""
 
@@ -187,18 +192,14 @@ class ShardSet:
         return storage.local_path(url) or storage.read_bytes(url)
 
     def _check(self, name: str, *, verify_digests: bool = False) -> None:
-        cure = (
-            "`python -m corpus repair` fetches it from a copy; or remove the set's folder and run "
-        )
-        cure += "`make shards` again"
         url, wanted = storage.join(self.url, name), self._files[name]
         try:
             if storage.size(url) != wanted.num_bytes:
-                raise ValueError(f"{url}: truncated or replaced (its size is wrong); {cure}")
+                raise ValueError(f"{url}: truncated or replaced (its size is wrong); {_CURE}")
         except FileNotFoundError as error:
-            raise ValueError(f"{url}: missing; {cure}") from error
+            raise ValueError(f"{url}: missing; {_CURE}") from error
         if verify_digests and sets.digest_file(url) != wanted:
-            raise ValueError(f"{url}: damaged (its sha256 is wrong); {cure}")
+            raise ValueError(f"{url}: damaged (its sha256 is wrong); {_CURE}")
 
     def table(self, shard: Shard) -> pa.Table:
         """Return the rows of a shard (schemas.shard_schema), memory-mapped where it is local."""
@@ -210,8 +211,7 @@ class ShardSet:
 
     def documents(self, shard: Shard) -> pa.Table:
         """Return the document table of a shard (schemas.SHARD_DOCUMENTS)."""
-        url = storage.join(self.url, f"{shard.name}.documents.arrow")
-        return pa.ipc.open_file(pa.BufferReader(storage.read_bytes(url))).read_all()
+        return _open_table(storage.join(self.url, f"{shard.name}.documents.arrow"))
 
     def rows_of(self, shard: Shard, identifier: int) -> list[int]:
         """Return the numbers of a shard's rows in which pieces of a document lie."""
@@ -249,18 +249,20 @@ class ShardSet:
             name: storage.read_bytes(storage.join(self.tokenizer_url, name))
             for name in storage.names(self.tokenizer_url)
         }
-        if identity.digest(files.get("tokenizer.json", b"")) != self.tokenizer_digest:
+        url = storage.join(self.tokenizer_url, "tokenizer.json")
+        if "tokenizer.json" not in files:
+            raise ValueError(f"{url}: missing; {_CURE}")
+        if identity.digest(files["tokenizer.json"]) != self.tokenizer_digest:
             raise ValueError(
-                f"{self.tokenizer_url}: not the tokenizer that these rows were encoded with "
-                "(its sha256 is wrong); remove the set's folder and run `make shards` again"
+                f"{url}: not the tokenizer that these rows were encoded with (its sha256 is "
+                f"wrong); {_CURE}"
             )
         return files
 
 
 def read_unigram(url: str) -> NDArray[np.int64]:
     """Read a `.unigram.arrow` file: int64 [vocabulary]."""
-    table = pa.ipc.open_file(pa.BufferReader(storage.read_bytes(url))).read_all()
-    return table["count"].to_numpy().astype(np.int64)
+    return _open_table(url)["count"].to_numpy().astype(np.int64)
 
 
 def table_bytes(table: pa.Table) -> bytes:
@@ -295,8 +297,11 @@ def _shard(part: sets.Receipt) -> Shard:
 def _open_table(url: str) -> pa.Table:
     local: Path | None = storage.local_path(url)
     try:
-        if local is not None:
-            return pa.ipc.open_file(pa.memory_map(str(local))).read_all()
-        return pa.ipc.open_file(pa.BufferReader(storage.read_bytes(url))).read_all()
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{url}: not a shard file: {error}; run `make shards` again") from error
+        content = storage.read_bytes(url) if local is None or not local.exists() else None
+    except FileNotFoundError as error:
+        raise ValueError(f"{url}: missing; {_CURE}") from error
+    try:
+        source = pa.memory_map(str(local)) if content is None else pa.BufferReader(content)
+        return pa.ipc.open_file(source).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"{url}: damaged: {error}; {_CURE}") from error

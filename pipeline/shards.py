@@ -35,7 +35,7 @@ from pipeline.running.flow import (
     part_fingerprint,
 )
 
-VERSION = 3
+VERSION = 4
 _BATCH_DOCUMENTS = 64
 _BATCH_CHARS = 1 << 24
 

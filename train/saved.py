@@ -94,7 +94,8 @@ def check(state: State, *, wanted: State, run: Path) -> None:
         raise ValueError(f"{run}: begun with another tokenizer than these shards have; {cure}")
     if state.shards_digest != wanted.shards_digest:
         raise ValueError(
-            f"{run}: begun with shard set {state.shards_id}, but this is {wanted.shards_id}; {cure}"
+            f"{run}: begun with shard set {state.shards_id}, but this is {wanted.shards_id}; go on "
+            f"with --data DATA/shards/{state.shards_id}, or give another folder as RUN"
         )
     if state.order_version != wanted.order_version:
         raise ValueError(

@@ -115,23 +115,27 @@ def _breaks_of(codes, kinds, num, origin, begins, token, end_token, breaks):
 
 
 @kernel
-def begins_by_size(ids, token_ends, offsets, sizes, begins, is_whole):
+def begins_by_size(ids, token_ends, data, offsets, sizes, adds_space, begins, is_whole):
     """Find where tokens begin that follow each other without a gap.
 
     Args:
         ids: uint32 [T].
         token_ends: int64 [N + 1], of the texts in the tokens.
+        data: uint8, the bytes of all texts.
         offsets: [N + 1], where each text begins in bytes and the last ends.
         sizes: int64 [vocabulary], the bytes of each token.
+        adds_space: whether a text that does not begin with a space was given one.
         begins: int64 [T], receives the byte of its text in which each begins.
         is_whole: bool [N], receives whether the tokens of each text have as many bytes as it.
     """
     for text in range(len(offsets) - 1):
-        at = 0
+        first, end = np.int64(offsets[text]), np.int64(offsets[text + 1])
+        # A space that is not in the text lies before its first byte.
+        at = -1 if adds_space and first < end and data[first] != _SPACE else 0
         for token in range(token_ends[text], token_ends[text + 1]):
-            begins[token] = at
+            begins[token] = max(at, 0)
             at += sizes[ids[token]]
-        is_whole[text] = at == np.int64(offsets[text + 1]) - np.int64(offsets[text])
+        is_whole[text] = at == end - first
 
 
 @kernel

@@ -20,6 +20,7 @@ from pipeline.encoding import break_kernel
 from pipeline.encoding.token_places import (
     Tokens,
     UnfitError,
+    adds_space,
     char_bytes,
     mended,
     placed,
@@ -66,7 +67,8 @@ class Plain:
 
     def __init__(self, tokenizer: Tokenizer):
         self._tokenizer = tokenizer
-        self._sizes = token_sizes(json.loads(tokenizer.to_str()))
+        table = json.loads(tokenizer.to_str())
+        self._sizes, self._adds_space = token_sizes(table), adds_space(table)
 
     def encode(self, texts: pa.Array) -> Tokens:
         """Encode texts; each is in memory as a whole, see `Encoder`."""
@@ -74,7 +76,9 @@ class Plain:
         if self._sizes is not None:
             # Without offsets it is faster, and where tokens begin follows from their bytes.
             found = self._tokenizer.encode_batch_fast(values, add_special_tokens=False)
-            tokens, is_whole = placed(*_joined(found), texts, self._sizes)
+            tokens, is_whole = placed(
+                *_joined(found), texts, self._sizes, adds_space=self._adds_space
+            )
             return mended(tokens, texts, ~is_whole, self._by_offsets)
         return self._by_offsets(texts)
 
@@ -116,7 +120,8 @@ class _Gigatoken:
             import gigatoken
         except ImportError as error:
             raise UnfitError(f"it cannot be imported: {error}") from error
-        self._sizes, self._plain = sizes, Plain(tokenizer)
+        self._sizes, self._adds_space = sizes, adds_space(table)
+        self._plain = Plain(tokenizer)
         try:
             # Without them, special tokens in the text are text.
             self._backend = gigatoken.Tokenizer.from_json(json.dumps({**table, "added_tokens": []}))
@@ -129,7 +134,7 @@ class _Gigatoken:
         found: Any = self._backend.encode_batch(texts.to_pylist(), parallel=False).layout
         ends = np.asarray(found.offsets.data, dtype=np.int64)
         ids = np.asarray(found.content.data, dtype=np.uint32)[: ends[-1]]
-        tokens, is_whole = placed(ids, ends, texts, self._sizes)
+        tokens, is_whole = placed(ids, ends, texts, self._sizes, adds_space=self._adds_space)
         # gigatoken 0.10 knows the letters of Unicode 17 and tokenizers 0.23 those of 16; on all
         # that are in the older Unicode of Python the two agree.
         data, offsets = text_buffers(texts)

@@ -20,7 +20,7 @@ from pipeline.encoding.token_places import Tokens, UnfitError
 from pipeline.encoding.tokenizer_check import Sample
 from pipeline.running.flow import Output, Part, Receipts, part_fingerprint
 
-VERSION = 1
+VERSION = 2
 FILE = "encoder.json"
 _SAMPLE_BYTES = 4_000_000
 """Text that is encoded twice, over all sources: two seconds of `tokenizers`."""

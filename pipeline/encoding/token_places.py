@@ -45,9 +45,7 @@ def token_sizes(table: Mapping[str, Any]) -> NDArray[np.int64] | None:
     Returns:
         int64 [largest id + 1]; None where tokens are not spelled in bytes.
     """
-    before = table.get("pre_tokenizer") or {}
-    kinds = [before.get("type"), *(one["type"] for one in before.get("pretokenizers", ()))]
-    if table["model"].get("type") != "BPE" or "ByteLevel" not in kinds:
+    if table["model"].get("type") != "BPE" or not _byte_levels(table):
         return None
     # In the byte-level alphabet a character is a byte.
     sizes = {number: len(token) for token, number in table["model"]["vocab"].items()}
@@ -57,20 +55,34 @@ def token_sizes(table: Mapping[str, Any]) -> NDArray[np.int64] | None:
     return found
 
 
+def adds_space(table: Mapping[str, Any]) -> bool:
+    """Tell whether a byte-level tokenizer puts a space before a text that begins without one."""
+    return any(one.get("add_prefix_space") for one in _byte_levels(table))
+
+
+def _byte_levels(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    before = table.get("pre_tokenizer") or {}
+    return [
+        one for one in (before, *before.get("pretokenizers", ())) if one.get("type") == "ByteLevel"
+    ]
+
+
 def placed(
     ids: NDArray[np.uint32],
     ends: NDArray[np.int64],
     texts: pa.Array,
     sizes: NDArray[np.int64],
+    *,
+    adds_space: bool,
 ) -> tuple[Tokens, NDArray[np.bool_]]:
     """Return tokens with where they begin, and of which texts they are all bytes, bool [N].
 
     Of the others, which a normal form has changed, it is not known where they begin.
     """
-    _, offsets = text_buffers(texts)
+    data, offsets = text_buffers(texts)
     begins = np.empty(len(ids), dtype=np.int64)
     is_whole = np.empty(len(texts), dtype=np.bool_)
-    break_kernel.begins_by_size(ids, ends, offsets, sizes, begins, is_whole)
+    break_kernel.begins_by_size(ids, ends, data, offsets, sizes, adds_space, begins, is_whole)
     return Tokens(ids=ids, ends=ends, begins=begins), is_whole
 
 

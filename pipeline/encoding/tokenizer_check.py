@@ -8,12 +8,15 @@ from typing import Any
 
 import pyarrow as pa
 from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
 
 from pipeline.encoding.encoders import Encoder
 from pipeline.encoding.token_places import token_sizes
 from pipeline.text import words
 
 _BATCH = 64
+_SPACE = "\u2581"
+"""How some tokenizers spell a space."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,11 +91,16 @@ def comes_back(text: str, ids: list[int], tokenizer: Tokenizer, *, is_exact: boo
     """
     normalizer = tokenizer.normalizer
     normalized = normalizer.normalize_str(text) if normalizer else text
+    decoded = tokenizer.decode(ids, skip_special_tokens=False)
     if is_exact:
-        return tokenizer.decode(ids, skip_special_tokens=False) == normalized
-    spelled = [(tokenizer.id_to_token(number) or "").removeprefix("##") for number in ids]
-    return _solid("".join(spelled).replace("\u2581", " ")) == _solid(normalized)
+        # Some put a space before a text that has none.
+        return decoded in (normalized, f" {normalized}")
+    names = [tokenizer.id_to_token(number) or "" for number in ids]
+    if isinstance(tokenizer.model, WordPiece):
+        names = [name.removeprefix(tokenizer.model.continuing_subword_prefix) for name in names]
+    # Without a decoder only the names tell; and only a decoder knows names of bytes.
+    return _solid(normalized) in (_solid("".join(names)), _solid(decoded))
 
 
 def _solid(text: str) -> str:
-    return "".join(text.split())
+    return "".join(text.replace(_SPACE, " ").split())

@@ -60,7 +60,7 @@ def _summary(checks: Sequence[dict[str, Any]]) -> str:
     num = sum(one["num_documents"] for one in checks)
     num_changed = sum(one["num_changed"] for one in checks)
     if not num_changed:
-        return f"decoded back: all of {num:,} sampled documents that are known in full"
+        return f"decoded back: of {num:,} sampled documents all that are known in full"
     sources = sorted({one["source"] for one in checks if one["num_changed"]})
     return (
         f"NOT decoded back: {num_changed:,} of {num:,} sampled documents, of {', '.join(sources)}; "

@@ -11,7 +11,7 @@ stands elsewhere too: `holders` names where.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,8 +76,8 @@ class Wanted:
     """Documents that were not listed before."""
 
 
-def find(ledger: Ledger, ids: Sequence[int], *, reason: str) -> Wanted:
-    """Find the documents to forget.
+def find(ledger: Ledger, ids: Mapping[int, str], *, reason: str) -> Wanted:
+    """Find the documents to forget, given as `forgotten.read_ids` returns them.
 
     Raises:
         ValueError: an id is not in the corpus; or the list was edited, and no set is left to make
@@ -92,7 +92,7 @@ def find(ledger: Ledger, ids: Sequence[int], *, reason: str) -> Wanted:
         shards = ShardSet(ledger.url("shards"), current)
         found = forget_set.affected(shards, dict.fromkeys(missing, ""))
         known.update(int(one) for mine in found.values() for one in mine)
-    if unknown := [show_id(identifier) for identifier in new if identifier not in known]:
+    if unknown := [ids[identifier] for identifier in new if identifier not in known]:
         more = f" and {len(unknown) - _NUM_SHOWN:,} more" if len(unknown) > _NUM_SHOWN else ""
         raise ValueError(
             f"not in corpus {ledger.name!r}: {', '.join(unknown[:_NUM_SHOWN])}{more}; nothing was "
@@ -113,7 +113,7 @@ def find(ledger: Ledger, ids: Sequence[int], *, reason: str) -> Wanted:
 
 def answer(
     name: str,
-    ids: Sequence[int],
+    ids: Mapping[int, str],
     *,
     data: str,
     reason: str,
@@ -125,7 +125,7 @@ def answer(
 
     Args:
         name: of the corpus.
-        ids: of the documents.
+        ids: of the documents, see `forgotten.read_ids`.
         data: the DATA folder or URL.
         reason: goes into the list and, with its count, into the set's manifest.
         is_dry: only say what would be done.

@@ -66,11 +66,14 @@ def write(data: str, name: str, listed: Listed) -> None:
     storage.write_bytes(path(data, name), identity.pretty(value))
 
 
-def read_ids(url: str) -> list[int]:
+def read_ids(url: str) -> dict[int, str]:
     """Read document ids from a file: one a line, what stands behind a tab does not count.
 
     An id is 16 hexadecimal digits, or SOURCE:KEY, which it is the hash of. The lists that
     `diff --list` writes can be read, their head included.
+
+    Returns:
+        document id -> how it is written there.
 
     Raises:
         ValueError: the file is missing, or a line is no id.
@@ -83,16 +86,16 @@ def read_ids(url: str) -> list[int]:
         )
     except UnicodeDecodeError as error:
         raise ValueError(f"{url}: not UTF-8 text; --ids wants a document id a line") from error
-    found: dict[int, None] = {}
+    found: dict[int, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         what = line.split("\t")[0].strip()
         if not what or (number == 1 and what == "id"):
             continue
         source, colon, key = what.partition(":")
         if _ID.fullmatch(what.lower()):
-            found[int(what, 16)] = None
+            found[int(what, 16)] = what
         elif colon and source and key:
-            found[identity.document_id(source, key)] = None
+            found[identity.document_id(source, key)] = what
         else:
             raise ValueError(
                 f"{url}, line {number}: {what!r} is no document id (16 hexadecimal digits, or "
@@ -100,7 +103,7 @@ def read_ids(url: str) -> list[int]:
             )
     if not found:
         raise ValueError(f"{url}: no document id in it; --ids wants one a line")
-    return list(found)
+    return found
 
 
 def array(ids: Iterable[int]) -> NDArray[np.uint64]:

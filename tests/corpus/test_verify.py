@@ -172,6 +172,27 @@ def test_a_damaged_file_is_named(shards, copy, change, expected, name):
     assert expected in line
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda path: path.write_bytes(b""), "damaged"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "damaged"),
+        (lambda path: path.unlink(), "missing"),
+    ],
+)
+@pytest.mark.parametrize("name", ["{}.arrow", "{}.documents.arrow", "{}.unigram.arrow"])
+def test_whoever_reads_a_damaged_file_learns_its_name_and_the_cure(
+    shards, copy, change, expected, name
+):
+    folder, shard = copy(), shards.shards[0]
+    path = folder / name.format(shard.name)
+    change(path)
+    damaged = ShardSet.open(str(folder))
+    read = {"unigram": damaged.shard_unigram, "documents": damaged.documents}
+    with pytest.raises(ValueError, match=f"{path}: {expected}.*corpus repair"):
+        read.get(name.split(".")[1], damaged.table)(shard)
+
+
 def rewrite(folder: Path, change: Callable[[dict], object]) -> None:
     path = folder / sets.MANIFEST
     value = json.loads(path.read_text())

@@ -8,9 +8,9 @@ import random
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, normalizers, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from pipeline import tokenizer
 from pipeline.encoding import encoders, proof, tokenizer_check, vocabularies, word_table
@@ -21,6 +21,14 @@ from pipeline.text import codepoints
 
 HAS_GIGATOKEN = importlib.util.find_spec("gigatoken") is not None
 needs_gigatoken = pytest.mark.skipif(not HAS_GIGATOKEN, reason="gigatoken is not installed")
+
+
+def spaced(bpe: Tokenizer) -> Tokenizer:
+    """Return a tokenizer that puts a space before a text, as RoBERTa's may."""
+    own = Tokenizer.from_str(bpe.to_str())
+    own.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    own.encode_special_tokens = True
+    return own
 
 
 WORDS = ["river", "stone", "market", "bridge", "winter", "harvest", "engine", "letter", "island"]
@@ -46,7 +54,7 @@ def bpe() -> Tokenizer:
 @pytest.fixture(scope="module")
 def wordpiece() -> Tokenizer:
     # With enough alphabet that rare characters are known and unknown.
-    more = [*texts(20), "é ü ñ 中 文 가 ก ् 👍 · ½ don't 3.14 (x) [y] a_b"]
+    more = [*texts(20), "é ü ñ ▁ 中 文 가 ก ् 👍 · ½ don't 3.14 (x) [y] a_b"]
     return vocabularies.train_wordpiece(lambda: iter(more), vocabulary=448, lowercase=True)
 
 
@@ -71,7 +79,8 @@ def assert_equal(found: Tokens, wanted: Tokens) -> None:
 PIECES = st.sampled_from(
     [*" \n\t\r'.,!-_=", "  ", "'s", "'LL", "the", "River", "12", "é", "e\u0301", "\u0301", "中",
      "文", "가", "\u1112\u1161", "ก", "\u0e34", "\u00a0", "\u2003", "\u3000", "\u200b", "\u180e",
-     "\x1c", "\x85", "\x00", "\x7f", "\ufffd", "½", "Ⅷ", "👍", "\U0010ffff", "[MASK]", "ŉ", "İ"]
+     "\x1c", "\x85", "\x00", "\x7f", "\ufffd", "½", "Ⅷ", "👍", "\U0010ffff", "[MASK]", "ŉ", "İ",
+     "▁", "##"]
 )  # fmt: skip
 TEXTS = st.lists(
     st.one_of(st.lists(PIECES, max_size=25).map("".join), st.text(max_size=40)), max_size=4
@@ -89,13 +98,15 @@ def test_ids_and_places_are_those_of_tokenizers(bpe, wordpiece, kept, kind, batc
             assert_equal(encoder.encode(column), wanted)
 
 
+@pytest.mark.parametrize("adds_space", [False, True])
 @given(batch=TEXTS)
-def test_tokens_begin_where_offsets_say(bpe, batch):
+def test_tokens_begin_where_offsets_say(bpe, adds_space, batch):
     """`placed` goes by the bytes of tokens; `tokenizers` counts characters."""
-    found = Plain(bpe).encode(pa.array(batch, pa.string()))
+    own = spaced(bpe) if adds_space else bpe
+    found = Plain(own).encode(pa.array(batch, pa.string()))
     for number, text in enumerate(batch):
         begins = found.begins[found.ends[number] : found.ends[number + 1]]
-        offsets = [begin for begin, _ in bpe.encode(text, add_special_tokens=False).offsets]
+        offsets = [begin for begin, _ in own.encode(text, add_special_tokens=False).offsets]
         # Inside a character both stand at it.
         assert [len(text.encode()[:at].decode(errors="ignore")) for at in begins] == offsets
 
@@ -187,6 +198,17 @@ def test_what_a_normal_form_changes_is_placed_by_tokenizers(bpe):
 
 
 @needs_gigatoken
+def test_a_space_put_before_a_text_is_no_reason_to_ask_tokenizers(bpe, monkeypatch):
+    own = spaced(bpe)
+    column = pa.array([*texts(3), " begins with one", "", "\ttab", "é", "x"], pa.string())
+    wanted = Plain(own).encode(column)
+    fast = encoders.make("gigatoken", own)
+    # Whoever asks it now fails.
+    monkeypatch.setattr(Plain, "encode", None)
+    assert_equal(fast.encode(column), wanted)
+
+
+@needs_gigatoken
 def test_gigatoken_cuts_as_tokenizers_around_every_character_that_python_knows():
     import gigatoken
 
@@ -226,6 +248,7 @@ def test_fertility_and_unknown_are_counted_by_source_and_language(wordpiece):
     assert [one["num_changed"] for one in found] == [0, 0, 0]
 
 
+@example(text="the ▁ river ## stone")
 @given(text=st.one_of(st.lists(PIECES, max_size=25).map("".join), st.text(max_size=40)))
 def test_texts_come_back_from_their_tokens(bpe, wordpiece, text):
     for own in (bpe, wordpiece):
@@ -236,6 +259,35 @@ def test_texts_come_back_from_their_tokens(bpe, wordpiece, text):
             assert tokenizer_check.comes_back(text, ids, own, is_exact=is_exact)
         if ids:
             assert not tokenizer_check.comes_back(text + "q", ids, own, is_exact=is_exact)
+
+
+@pytest.mark.parametrize("kind", ["prefix space", "signs", "metaspace", "bytes"])
+def test_texts_come_back_from_tokenizers_of_other_kinds(bpe, kind):
+    """From tokens that begin with "##" and are no WordPiece's, too."""
+    own = spaced(bpe)
+    if kind != "prefix space":
+        special, rest = {"<unk>": 0}, sorted({*"▁abcdefghijklmnopqrstuvwxyz#.", "##"})
+        vocab = special | {token: number for number, token in enumerate(rest, start=1)}
+        if kind == "bytes":
+            vocab |= {f"<0x{byte:02X}>": len(vocab) + byte for byte in range(256)}
+        own = Tokenizer(
+            models.BPE(vocab, [("#", "#")], unk_token="<unk>", byte_fallback=kind == "bytes")
+        )
+        own.pre_tokenizer = pre_tokenizers.Whitespace()
+        if kind != "signs":
+            own.pre_tokenizer = None
+            own.normalizer = normalizers.Sequence(
+                [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+            )
+            steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+            own.decoder = decoders.Sequence(steps)
+    text = "## a title ## of rocks." + ("\n中\n" if kind == "bytes" else "")
+    ids = own.encode(text, add_special_tokens=False).ids
+    is_exact = kind == "prefix space"
+    assert 0 not in ids
+    assert tokenizer_check.comes_back(text, ids, own, is_exact=is_exact)
+    assert not tokenizer_check.comes_back(text, [ids[0], *ids[2:]], own, is_exact=is_exact)
+    assert not tokenizer_check.comes_back(text + "q", ids, own, is_exact=is_exact)
 
 
 def test_tokens_that_lose_text_are_counted(bpe):

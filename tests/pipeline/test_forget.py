@@ -196,7 +196,7 @@ def test_ids_are_read_as_people_have_them(data, run):
     ("lines", "message"),
     [
         (["0123456789abcdef"], "not in corpus 'test': 0123456789abcdef; nothing was forgotten"),
-        (["wiki:no such key"], "not in corpus 'test'"),
+        (["wiki:no such key"], "not in corpus 'test': wiki:no such key; nothing was forgotten"),
         (["Article 1"], "line 1: 'Article 1' is no document id"),
         ([], "no document id in it"),
     ],
@@ -359,7 +359,7 @@ def forget_and_die(copy, number):
                 os.kill(os.getpid(), signal.SIGKILL)
             count += 1
     sys.addaudithook(hook)
-    forget.answer("test", [identifier], data=str(copy), reason="", is_dry=False, is_purge=True,
+    forget.answer("test", {identifier: ""}, data=str(copy), reason="", is_dry=False, is_purge=True,
                   show=lambda line: None)
     return count
 

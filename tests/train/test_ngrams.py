@@ -1,12 +1,14 @@
 """The counted figures are those of a plain count."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
-from train import evaluate, held_out, ngrams, recipe, session
+from train import evaluate, held_out, ngrams, recipe, session, stream
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,25 @@ def test_bigrams_help_on_text_that_has_them(bound, targets) -> None:
     before, answers = targets
     found = ngrams.figures(bound.stream, counts=bound.unigram(), before=before, answers=answers)
     assert 0.5 < found.weight < 1
+    assert found.bigram.mean() < found.unigram.mean() - 1
+
+
+class OneBook:
+    """A stream whose rows are all of one document, which is not set aside."""
+
+    def __init__(self, own: stream.Stream):
+        self.rows, self.vocabulary, self._own = own.rows, own.vocabulary, own
+
+    def text(self, start: int, stop: int, *, phase: int) -> stream.Text:
+        text = self._own.text(start, stop, phase=phase)
+        return replace(text, piece_documents=np.full_like(text.piece_documents, 3))
+
+
+def test_of_one_book_some_rows_are_set_aside(bound, targets) -> None:
+    before, answers = targets
+    book: Any = OneBook(bound.stream)
+    found = ngrams.figures(book, counts=bound.unigram(), before=before, answers=answers)
+    assert found.weight > 0.5
     assert found.bigram.mean() < found.unigram.mean() - 1
 
 
