@@ -32,17 +32,9 @@ def matches(ledger: Ledger, place: Place) -> str:
         for entry in ledger.inputs("matches")
         if not entry["name"].startswith(fates.LINES)
     ]
-    pairs = fates.read_pairs(urls)
-    a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
-    mine = pairs.filter(pa.array((a == np.uint64(place.id)) | (b == np.uint64(place.id))))
-    pairs_of = [
-        pair
-        for pair in mine.to_pylist()
-        if pair["b"] == place.id or pair["kind"] in ("exact", "near")
-    ]
+    pairs_of = matches_of(fates.read_pairs(urls), place.id)
     if not pairs_of:
         return "matches: none"
-    pairs_of.sort(key=lambda pair: (-pair["num_common"] / max(1, pair["num_union"]), pair["a"]))
     other_of = [pair["a"] if pair["b"] == place.id else pair["b"] for pair in pairs_of]
     places = by_id(ledger, other_of[:NUM_SHOWN])
     rows = [["kind", "with", "of", "title", "common", "of all", "share"]]
@@ -61,6 +53,25 @@ def matches(ledger: Ledger, place: Place) -> str:
         )
     more = f"\n... and {len(pairs_of) - NUM_SHOWN:,} more" if len(pairs_of) > NUM_SHOWN else ""
     return f"matches: {len(pairs_of):,}\n{aligned(rows)}{more}"
+
+
+def matches_of(pairs: pa.Table, identifier: int) -> list[dict[str, Any]]:
+    """Return the matches (schemas.MATCHES) of a document, the most similar first.
+
+    Texts that share several large buckets may be matched once in each, by several partitions; here
+    every match is named once.
+    """
+    a, b = (pairs[name].to_numpy() == np.uint64(identifier) for name in ("a", "b"))
+    found = {
+        (pair["kind"], pair["corpus"], pair["a"], pair["b"]): pair
+        for pair in pairs.filter(pa.array(a | b)).to_pylist()
+        # `a` of other kinds is a document elsewhere, or an example.
+        if pair["b"] == identifier or pair["kind"] in ("exact", "near")
+    }
+    return sorted(
+        found.values(),
+        key=lambda pair: (-pair["num_common"] / max(1, pair["num_union"]), pair["a"], pair["b"]),
+    )
 
 
 def example(recipe: Recipe, fate: dict[str, Any]) -> str:

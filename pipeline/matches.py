@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from corpus import identity, sets, storage
 from corpus.sets import Manifest, Receipt
-from pipeline import additions, lsh, measures, minhash, partition, similar, words
+from pipeline import additions, clusters, lsh, measures, minhash, partition, similar, words
 from pipeline.flow import (
     Output,
     Part,
@@ -51,7 +51,7 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
         "least": str(lsh.LEAST),
         "max_pairs_bucket": lsh.MAX_PAIRS_BUCKET,
         "max_pairs_group": similar.MAX_PAIRS_GROUP,
-        "cover": str(similar.cover(Fraction(str(recipe.fates.near_duplicate)))),
+        "cover": str(clusters.cover(Fraction(str(recipe.fates.near_duplicate)))),
         "words": words.WORDS_VERSION,
     }
     added = additions.read(recipe, measured, documents, data=data, cover=section["cover"])

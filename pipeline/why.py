@@ -154,10 +154,11 @@ def _origin(ledger: Ledger, place: Place, row: dict[str, Any]) -> str:
 def _fate(fate: dict[str, Any], ledger: Ledger) -> str:
     if fate["verdict"] == "kept":
         return f"fate: kept, {fate['subset']}"
-    lines = [
-        f"fate: dropped by {fate['rule']} ({fate['stage']}): {show_number(fate['value'])}, "
-        f"threshold {show_number(fate['threshold'])}"
-    ]
+    measured = f"{show_number(fate['value'])}, threshold {show_number(fate['threshold'])}"
+    if fate["rule"] == "language":
+        # The score is that of another language, and no threshold would help.
+        measured = f"it is {fate['language']} ({show_number(fate['value'])}), not as declared"
+    lines = [f"fate: dropped by {fate['rule']} ({fate['stage']}): {measured}"]
     if fate["survivor"] is not None:
         inside = fate["corpus"] is None
         other = by_id(ledger, [fate["survivor"]]).get(fate["survivor"]) if inside else None
