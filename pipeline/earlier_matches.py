@@ -215,23 +215,17 @@ def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> Non
     pairs = pa.table(
         [rows[:, 0].astype(np.int64), *(rows[:, column] for column in (1, 2, 3))], schema=PAIRS
     )
-    # Where each document lies: the first row of its side and id tells.
-    order = np.lexsort((ids, side))
-    places = dict(
-        zip(
-            zip(side[order].tolist(), ids[order].tolist(), strict=True), order.tolist(), strict=True
-        )
-    )
-    needs = {
-        (int(tags[places[document]]), document[1], where)
-        for (corpus, a, b, _), where in zip(rows.tolist(), homes.tolist(), strict=True)
-        for document in ((corpus, a), (0, b))
-    }
-    columns = list(zip(*sorted(needs), strict=True)) or [(), (), ()]
-    wanted = pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, WANTED, strict=True)],
-        schema=WANTED,
-    )
+    needs = [np.empty((0, 3), np.uint64)]
+    for one in np.unique(side).tolist():
+        # Of a document's rows, one for each bucket, any tells where it lies.
+        mine = np.flatnonzero(side == one)
+        mine = mine[np.argsort(ids[mine], kind="stable")]
+        with_one = rows[:, 0] == np.uint64(one) if one else np.ones(len(rows), np.bool_)
+        members = rows[with_one, 1 if one else 2]
+        lies = tags[mine[np.searchsorted(ids[mine], members)]]
+        needs.append(np.stack([lies, members, homes[with_one].astype(np.uint64)], axis=1))
+    part_of, needed, where = lsh.distinct(np.concatenate(needs)).T
+    wanted = pa.table([part_of, needed, where.astype(np.int64)], schema=WANTED)
     with output.create(f"{part.name}.pairs.arrow") as file:
         partition.write(file, pairs, homes, num=sizes["pairs"])
     with output.create(f"{part.name}.wanted.arrow") as file:

@@ -5,12 +5,13 @@ Side 0 is this corpus; 1, 2, ... are the earlier ones.
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corpus import keyed
-from pipeline import lsh
+from pipeline import dense, lsh
 
 U64 = NDArray[np.uint64]
 Key = tuple[int, int]
@@ -104,23 +105,28 @@ def verify_group(
 ) -> list[tuple[Key, Key, int, int]]:
     """Find for each new document of a giant bucket the most similar one of each earlier corpus.
 
-    A new document leaves as soon as it is as similar as `cover` to an earlier one, so a bucket of
-    copies takes one round: at every threshold up to `cover` it has a match if it has any.
+    `old` are sorted. A new document leaves as soon as it is as similar as `cover` to an earlier
+    one, so a bucket of copies takes one round: at every threshold up to `cover` it has a match if
+    it has any.
     """
     sets = _sets([*old, *new], shingles)
-    best: dict[tuple[int, Key], tuple[Fraction, Key, int, int]] = {}
+    everyone = dense.encode(np.arange(len(sets.ids)), sets)
     left = np.arange(len(new))
-    for number, a in enumerate(old):
-        rows = np.full(len(left), number, np.int64)
-        _, matched, common, union = lsh.verify_pairs(rows, left + len(old), sets)
-        matched = matched - len(old)
-        columns = (column.tolist() for column in (matched, common, union))
-        for b, shared, whole in zip(*columns, strict=True):
-            before = best.get((a[0], new[b]))
-            if before is None or Fraction(shared, whole) > before[0]:
-                best[a[0], new[b]] = (Fraction(shared, whole), a, shared, whole)
-        gone = common * cover.denominator >= cover.numerator * union
-        left = left[~np.isin(left, matched[gone])]
-        if not len(left):
-            break
-    return [(a, b, shared, whole) for (_, b), (_, a, shared, whole) in best.items()]
+    found: list[tuple[Key, Key, int, int]] = []
+    for _, corpus in groupby(enumerate(old), key=lambda numbered: numbered[1][0]):
+        best, common, union = (np.full(len(new), start, np.int64) for start in (-1, 0, 1))
+        for number, _ in corpus:
+            if not len(left):
+                break
+            rows = np.full(len(left), number, np.int64)
+            shared = everyone.num_common(rows, left + len(old), least=lsh.LEAST)
+            whole = everyone.sizes[number] + everyone.sizes[left + len(old)] - shared
+            better = shared * union[left] > common[left] * whole
+            mine = left[better]
+            best[mine], common[mine], union[mine] = number, shared[better], whole[better]
+            left = left[shared * cover.denominator < cover.numerator * whole]
+        found.extend(
+            (old[int(best[b])], new[b], int(common[b]), int(union[b]))
+            for b in np.flatnonzero(best >= 0).tolist()
+        )
+    return found
