@@ -26,7 +26,7 @@ from corpus import schemas, storage
 from corpus.sets import Receipt
 from pipeline import lsh, minhash, partition, words
 from pipeline.earlier import Found
-from pipeline.earlier_pairs import Key, candidates, home, verify_group, verify_pairs
+from pipeline.earlier_pairs import Key, candidates, exact_pairs, home, verify_group, verify_pairs
 from pipeline.flow import Output, Part, Receipts, Step, part_fingerprint
 from pipeline.parts import batches, open_parquet
 from pipeline.recipe import Matches
@@ -341,18 +341,8 @@ def match_part(part: Part, output: Output) -> None:
 def _exact_pairs(part: Part) -> list[tuple[int, int, int, int, int]]:
     """Return for each new document the smallest id with its key in each earlier corpus."""
     table = partition.read(part.inputs["keys"], part.inputs["partition"], schema=EXACT)
-    old: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
-    columns = [table[name].to_pylist() for name in EXACT.names]
-    for high, low, side, identifier in zip(*columns, strict=True):
-        if side:
-            least = old[high, low].get(side, identifier)
-            old[high, low][side] = min(least, identifier)
-    return [
-        (corpus, a, identifier, 1, 1)
-        for high, low, side, identifier in zip(*columns, strict=True)
-        if not side
-        for corpus, a in old.get((high, low), {}).items()
-    ]
+    found = exact_pairs(*(table[name].to_numpy() for name in EXACT.names))
+    return [(side, a, b, 1, 1) for side, a, b in zip(*map(np.ndarray.tolist, found), strict=True)]
 
 
 def _near_pairs(part: Part, output: Output) -> list[tuple[int, int, int, int, int]]:

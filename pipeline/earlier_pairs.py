@@ -14,11 +14,12 @@ from corpus import keyed
 from pipeline import dense, lsh
 
 U64 = NDArray[np.uint64]
+I64 = NDArray[np.int64]
 Key = tuple[int, int]
 """Side and id of a document."""
 
 
-def candidates(key: U64, exact: U64, side: NDArray[np.int64], ids: U64) -> U64:
+def candidates(key: U64, exact: U64, side: I64, ids: U64) -> U64:
     """Return the pairs of an earlier document and one of this corpus that share a bucket.
 
     Args:
@@ -68,6 +69,31 @@ def _name(members: U64) -> np.uint64:
     """Return a name for a group: the same bucket in another band is the same group."""
     total = keyed.mix(len(members), members, np.arange(len(members), dtype=np.uint64))
     return np.uint64(max(1, int(np.bitwise_xor.reduce(total))))
+
+
+def exact_pairs(high: U64, low: U64, side: I64, ids: U64) -> tuple[I64, U64, U64]:
+    """Return for each new document the earlier ones with its exact key.
+
+    Args:
+        high: [N] first half of the exact key.
+        low: [N] second half.
+        side: [N] 0 for this corpus, else the number of an earlier one.
+        ids: [N].
+
+    Returns:
+        [M] side and smallest id of the earlier documents, and id of the new one.
+    """
+    order = np.lexsort((ids, side, low, high))
+    high, low, side, ids = high[order], low[order], side[order], ids[order]
+    is_other = np.ones(len(ids), np.bool_)
+    is_other[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+    text = np.cumsum(is_other)
+    is_other[1:] |= side[1:] != side[:-1]
+    new, old = np.flatnonzero(side == 0), np.flatnonzero(is_other & (side > 0))
+    first = np.searchsorted(text[old], text[new])
+    num = np.searchsorted(text[old], text[new], side="right") - first
+    a = old[np.repeat(first, num) + lsh.counted(num)]
+    return side[a], ids[a], ids[np.repeat(new, num)]
 
 
 def home(rows: U64, *, num: int) -> NDArray[np.int64]:

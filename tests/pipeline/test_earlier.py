@@ -123,3 +123,21 @@ def test_of_two_earlier_corpora_each_names_the_first_of_its_nearest(one, two, ne
     found = earlier_pairs.verify_group(old, sorted(set(texts) - set(old)), table, cover=cover)
     assert len(found) == len(set(found))
     assert set(found) == expected
+
+
+@given(ROWS, st.randoms())
+def test_a_document_stands_in_a_corpus_whose_texts_have_its_whole_key(rows, rng):
+    # high and low half of the key, side, id
+    expected = []
+    for high, low, side, identifier in rows:
+        same = [row for row in rows if row[:2] == (high, low) and row[2]]
+        if not side:
+            corpora = {row[2] for row in same}
+            expected += [
+                (corpus, min(row[3] for row in same if row[2] == corpus), identifier)
+                for corpus in corpora
+            ]
+    rng.shuffle(rows)
+    high, low, side, ids = np.array(rows, np.uint64).reshape(-1, 4).T
+    found = earlier_pairs.exact_pairs(high, low, side.astype(np.int64), ids)
+    assert sorted(zip(*(column.tolist() for column in found), strict=True)) == sorted(expected)
