@@ -37,7 +37,7 @@ def matches(ledger: Ledger, place: Place) -> str:
         return "matches: none"
     other_of = [pair["a"] if pair["b"] == place.id else pair["b"] for pair in pairs_of]
     places = by_id(ledger, other_of[:NUM_SHOWN])
-    rows = [["kind", "with", "of", "title", "common", "of all", "share"]]
+    rows = [["kind", "with", "of", "title or key", "common", "of all", "share"]]
     for pair, other in list(zip(pairs_of, other_of, strict=True))[:NUM_SHOWN]:
         inside = places.get(other) if not pair["corpus"] else None
         rows.append(
@@ -45,7 +45,7 @@ def matches(ledger: Ledger, place: Place) -> str:
                 pair["kind"],
                 show_id(other),
                 pair["corpus"] or (inside.source if inside else ""),
-                inside.title if inside else "",
+                (inside.title or inside.key) if inside else "",
                 f"{pair['num_common']:,}",
                 f"{pair['num_union']:,}",
                 show_number(pair["num_common"] / max(1, pair["num_union"])),

@@ -86,6 +86,8 @@ def test_why_names_what_a_dropped_document_broke_or_who_survived_it(world, ask):
             survivor = show_id(dropped["survivor"])
             assert f"kept in its place: {survivor} ({title[dropped['survivor']]}, wiki)" in text
             assert "its cluster of duplicates: 3 documents" in text
+            of_nearest = f"{dropped['value']:.6g} with the nearest of its cluster, threshold 0.8"
+            assert (of_nearest in text) == (reason == "near_duplicate")
             assert "exact" in text
             assert "near" in text
 
