@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from corpus import storage
-from pipeline import questions
-from pipeline.crew import Crew
-from pipeline.runner import NotRunError, Runner, quiet_beam
-from pipeline.signals import end_cleanly
+from pipeline.asking import questions
+from pipeline.running.crew import Crew
+from pipeline.running.runner import NotRunError, Runner, quiet_beam
+from pipeline.running.signals import end_cleanly
 
 _HELP = {
     "documents": "raw files -> text, one row per document (Parquet)",
@@ -132,7 +132,8 @@ def _runner(options: argparse.Namespace, rest: list[str], crew: Crew, *, is_lean
 
 def _run(options: argparse.Namespace, runner: Runner) -> int:
     quiet_beam()
-    from pipeline import compiled, plan, recipe, report, stages
+    from pipeline import compiled, plan, recipe, stages
+    from pipeline.asking import report
 
     if options.command != "documents" and runner.is_local and not compiled.is_compiled():
         print("compiling the kernels, once on this machine: half a minute", file=sys.stderr)
@@ -159,7 +160,8 @@ def _run(options: argparse.Namespace, runner: Runner) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from corpus import sets
-    from pipeline import plan, recipe, report, stages
+    from pipeline import plan, recipe, stages
+    from pipeline.asking import report
 
     name = recipe.load(options.recipe, variables={"DUMP": options.dump or "-"}).name
     pointers = sets.read_corpus(options.data, name)
@@ -179,7 +181,8 @@ def _report(options: argparse.Namespace) -> int:
 
 def _canaries(options: argparse.Namespace) -> int:
     quiet_beam()
-    from pipeline import canaries, canary_report, recipe
+    from pipeline import recipe
+    from pipeline.asking import canaries, canary_report
 
     if options.canaries < 1:
         raise ValueError(f"--canaries must be at least 1, got {options.canaries}")
@@ -192,7 +195,8 @@ def _canaries(options: argparse.Namespace) -> int:
 
 def _forget(options: argparse.Namespace) -> int:
     quiet_beam()
-    from pipeline import forget, forgotten, recipe
+    from pipeline import recipe
+    from pipeline.forgetting import forget, forgotten
 
     forget.answer(
         recipe.load(options.recipe, variables={"DUMP": options.dump or "-"}).name,

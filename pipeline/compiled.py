@@ -34,8 +34,8 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_compiled() -> bool:
-    """Tell whether an earlier process has compiled any of these kernels on this machine."""
-    return any(Path(_folder()).rglob("*.nbc"))
+    """Tell whether an earlier process has compiled the larger kernels on this machine."""
+    return any(Path(_folder()).rglob("measure_kernel*.nbc"))
 
 
 @functools.cache
@@ -43,8 +43,16 @@ def _folder() -> str:
     here = Path(__file__).parent
     digest = hashlib.sha256()
     # What kernels hold as constants counts too.
-    others = ("codepoints", "compiled", "metric_table", "pii", "sentences", "token_rule")
-    for path in (*sorted(here.glob("*_kernel.py")), *(here / f"{name}.py" for name in others)):
+    others = (
+        "text/codepoints",
+        "compiled",
+        "measure/metric_table",
+        "text/pii",
+        "text/sentences",
+        "text/token_rule",
+    )
+    paths = [here / f"{name}.py" for name in others]
+    for path in sorted(here.rglob("*_kernel.py")) + paths:
         digest.update(path.read_bytes())
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     named = os.environ.get("NUMBA_CACHE_DIR")

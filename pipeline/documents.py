@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from corpus import identity, schemas, sets, storage
 from corpus.sets import Receipt
 from pipeline import plan, readers
-from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 from pipeline.recipe import Recipe
 from pipeline.records import Record
+from pipeline.running.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 from pipeline.split import RawFile, Split, from_json, to_json
 
-VERSION = 2
+VERSION = 3
 """Of extraction; raise it with every change of output (CHANGELOG says what stays valid)."""
 
 _BATCH_CHARS = 4 << 20
@@ -147,6 +148,22 @@ class _Bytes:
         return str(local) if local is not None else pa.BufferReader(storage.read_bytes(self.url))
 
 
+# Texts and keys are all different: nothing to look up, and no range of them to ask for.
+_REPEATED = ("source", "author", "date", "language")
+
+
+def writer(file: Any) -> pq.ParquetWriter:
+    """Open a part for writing."""
+    # The stubs know of one setting for all columns only.
+    settings: dict[str, Any] = {"use_dictionary": list(_REPEATED), "write_statistics": ["id"]}
+    return pq.ParquetWriter(file, schemas.DOCUMENTS, compression="zstd", **settings)
+
+
+def _num_bytes(documents: pa.Table) -> int:
+    sizes = pc.binary_length(documents["text"])  # pyright: ignore[reportAttributeAccessIssue]
+    return pc.sum(sizes).as_py()  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def extract(part: Part, output: Output) -> None:
     """Read one split and write its documents and rejects."""
     split = from_json(part.inputs["split"])
@@ -157,11 +174,12 @@ def extract(part: Part, output: Output) -> None:
     output.count(num_records=0, num_documents=0, num_raw_bytes=0, num_bytes=0)
     with (
         output.create(f"{part.name}.parquet") as file,
-        pq.ParquetWriter(file, schemas.DOCUMENTS, compression="zstd") as writer,
+        writer(file) as table,
     ):
         for batch in _batches(found, split=split, output=output, rejects=rejects):
-            writer.write_table(batch)
+            table.write_table(batch)
             ends.append(batch.num_rows)
+            output.count(num_bytes=_num_bytes(batch))
     output.facts.update(
         source=split.source,
         num_rows=sum(ends),
@@ -185,8 +203,10 @@ def _batches(
     num_chars = 0
     for record in found:
         output.count(num_records=1, num_raw_bytes=record.num_raw_bytes)
-        output.count(**{f"removed_{kind}_bytes": num for kind, num in record.removed})
-        output.count(**dict(record.counts))
+        if record.removed:
+            output.count(**{f"removed_{kind}_bytes": num for kind, num in record.removed})
+        if record.counts:
+            output.count(**dict(record.counts))
         if record.rejected:
             output.count(**{f"num_rejected_{record.rejected}": 1})
             rejects.append(_reject(record, split))
@@ -194,7 +214,7 @@ def _batches(
         if record.skipped:
             output.count(**{f"num_skipped_{record.skipped}": 1})
             continue
-        output.count(num_documents=1, num_bytes=len(record.text.encode()))
+        output.count(num_documents=1)
         rows.append(_row(record, split))
         num_chars += len(record.text)
         if num_chars >= _BATCH_CHARS:

@@ -23,13 +23,15 @@ from numpy.typing import NDArray
 
 from corpus import identity, keyed, schemas, sets, storage
 from corpus.sets import Manifest, Receipt
-from pipeline import clusters, conservation, cut_spans, outside, parts, terms, verdicts
-from pipeline.clusters import Clusters
-from pipeline.cut_spans import Cuts
-from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
-from pipeline.outside import Hits, places
+from pipeline import parts
+from pipeline.fate import conservation, terms, verdicts
+from pipeline.fate.terms import Terms
+from pipeline.match import clusters, cut_spans, outside
+from pipeline.match.clusters import Clusters
+from pipeline.match.cut_spans import Cuts
+from pipeline.match.outside import Hits, places
 from pipeline.recipe import Recipe
-from pipeline.terms import Terms
+from pipeline.running.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 
 pc: Any = pyarrow.compute  # its functions are made at import, and declared nowhere
 

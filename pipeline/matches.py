@@ -19,8 +19,12 @@ import pyarrow as pa
 
 from corpus import identity, sets, storage
 from corpus.sets import Manifest, Receipt
-from pipeline import additions, clusters, lsh, measures, minhash, partition, similar, words
-from pipeline.flow import (
+from pipeline import measures
+from pipeline.match import additions, clusters, lsh, partition, similar
+from pipeline.match.verified import EXACT_KEYS, PAIRS, SHINGLES, match_part
+from pipeline.measure import minhash
+from pipeline.recipe import Matches, Recipe
+from pipeline.running.flow import (
     Output,
     Part,
     Receipts,
@@ -29,8 +33,7 @@ from pipeline.flow import (
     identify,
     part_fingerprint,
 )
-from pipeline.recipe import Matches, Recipe
-from pipeline.verified import EXACT_KEYS, PAIRS, SHINGLES, match_part
+from pipeline.text import words
 
 VERSION = 5
 _BATCH_ROWS = 1024

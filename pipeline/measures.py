@@ -15,12 +15,13 @@ import xxhash
 
 from corpus import identity, schemas
 from corpus.sets import Manifest, Receipt
-from pipeline import language, metrics, minhash, pii, quality, token_rule, words
-from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
-from pipeline.metric_table import SCORES
+from pipeline.measure import metrics, minhash, quality
+from pipeline.measure.metric_table import SCORES
 from pipeline.parts import batches, part_inputs
 from pipeline.parts import open_parquet as open_parquet
 from pipeline.recipe import Matches, Measures, Recipe
+from pipeline.running.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
+from pipeline.text import language, pii, token_rule, words
 
 VERSION = 3
 _BATCH_ROWS = 256
@@ -149,6 +150,7 @@ def measure_part(part: Part, output: Output, *, config: Matches, models: Measure
                 batch, texts, path=models.language_model, declared=part.inputs["declared"]
             )
             scores = quality.columns(texts, models)
+            del texts  # what follows looks at Arrow's bytes, and needs the memory
             pending.append(measure(batch, found, scores, config=config))
             num_rows += batch.num_rows
             if len(pending) == 64:
@@ -221,7 +223,7 @@ def _facts(
         "quality": section["quality"],
         "words": {
             "version": section["words"],
-            "scripts_without_spaces": "each letter, with its marks, is a word (pipeline/words.py)",
+            "scripts_without_spaces": "each letter, with its marks, is a word (words.py)",
         },
         "signature": {
             "library": "datasketch",

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpus import identity, storage
-from pipeline import books, clean, dataset, hub, pii, plain, records, warc, wikipedia
+from pipeline import records
+from pipeline.book import books
 from pipeline.records import Record
 from pipeline.split import Split
+from pipeline.tables import dataset, hub, plain
+from pipeline.text import clean, pii
+from pipeline.web import warc
+from pipeline.wiki import wikipedia
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

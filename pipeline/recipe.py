@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from corpus import recipe
 from corpus.schemas import MAX_ROW_LENGTH
-from pipeline import rules as rule_table
+from pipeline.fate import rules as rule_table
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 SHIPPED = Path(__file__).parent / "recipes"
@@ -64,7 +64,7 @@ class Source:
     """A larger record is rejected, in megabytes of raw input."""
     replace: tuple[Literal["email", "ip", "phone"], ...] = ()
     """What is replaced by values reserved for examples: e-mail addresses, public IP addresses,
-    phone numbers (see pipeline/pii.py)."""
+    phone numbers (see pipeline/text/pii.py)."""
     boilerplate: Literal["", "host", "title", "author", "date", "url", "language", "source"] = ""
     """Lines that many documents of one group share are cut out of them all; this names the group:
     the host of the document's address, or a column of the documents. Empty: nothing is cut. Of
@@ -276,8 +276,7 @@ class Tokenizer:
     sample_mb: int = 512
     """How much text to train on, in megabytes over all sources."""
     path: str | None = None
-    """A pinned tokenizer: a folder with tokenizer.json, or that file. Nothing is trained then,
-    and the keys above do not count."""
+    """Pinned: a folder with tokenizer.json, or that file; the keys above then do not count."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -299,7 +298,7 @@ class Shards:
     packing: Literal["best_fit", "concat", "doc", "pair"] = "best_fit"
     """best_fit: whole documents where they fit, long ones cut at ends of sentences, rows full.
     concat: documents one after another, cut where a row ends. doc: a document a row. pair: two
-    segments a row, for NSP and SOP (see pipeline/layouts.py)."""
+    segments a row, for NSP and SOP (see layouts.py)."""
     bin_mb: int = 64
     """Text of the documents that are packed together and make one shard, in megabytes."""
     target_rate: float = 0.15

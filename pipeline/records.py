@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import clean, pii
+from pipeline.text import clean, pii
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

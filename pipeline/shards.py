@@ -19,18 +19,13 @@ import pyarrow as pa
 from corpus import card, identity, sets, storage, token_ids
 from corpus.sets import Manifest, Receipt
 from corpus.shards import SHARD_FORMAT, SPECIAL_TOKENS, TOKENIZER_FOLDER
-from pipeline import (
-    encoders,
-    partition,
-    proof,
-    recipe_record,
-    rows,
-    shard_files,
-    tokenizer,
-    tokens,
-)
-from pipeline.bins import bin_of, num_bins, partitions
-from pipeline.flow import (
+from pipeline import recipe_record, tokenizer
+from pipeline.encoding import encoders, proof, tokens
+from pipeline.match import partition
+from pipeline.packing import rows, shard_files
+from pipeline.packing.bins import bin_of, num_bins, partitions
+from pipeline.recipe import Recipe
+from pipeline.running.flow import (
     Output,
     Part,
     Receipts,
@@ -39,7 +34,6 @@ from pipeline.flow import (
     identify,
     part_fingerprint,
 )
-from pipeline.recipe import Recipe
 
 VERSION = 3
 _BATCH_DOCUMENTS = 64

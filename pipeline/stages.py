@@ -6,22 +6,14 @@ from dataclasses import dataclass
 from corpus import sets, storage
 from corpus.lock import locked
 from corpus.sets import Manifest
-from pipeline import (
-    additions,
-    documents,
-    fates,
-    flow,
-    forget,
-    language,
-    matches,
-    measures,
-    plan,
-    quality,
-    shards,
-    tokenizer,
-)
+from pipeline import documents, fates, matches, measures, plan, shards, tokenizer
+from pipeline.forgetting import forget
+from pipeline.match import additions
+from pipeline.measure import quality
 from pipeline.recipe import Recipe
-from pipeline.runner import Runner
+from pipeline.running import flow
+from pipeline.running.runner import Runner
+from pipeline.text import language
 
 FOLDERS = {
     "documents": "documents",

@@ -15,10 +15,12 @@ from tokenizers import Tokenizer
 from corpus import identity, keyed, storage
 from corpus.sets import Manifest, Receipt
 from corpus.shards import SPECIAL_TOKENS
-from pipeline import cuts, encoders, measures, tokenizer_check, vocabularies
-from pipeline.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
+from pipeline import measures
+from pipeline.encoding import encoders, tokenizer_check, vocabularies
+from pipeline.encoding.tokenizer_check import Sample
 from pipeline.recipe import Recipe
-from pipeline.tokenizer_check import Sample
+from pipeline.running.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
+from pipeline.text import cuts
 
 VERSION = 2
 _SAMPLE = 0x53414D50  # keeps this draw apart from other hashes of the same ids

@@ -260,7 +260,7 @@ def language_strings(real_data: Path) -> Callable[..., list[tuple[str, str]]]:
     Two kinds are left out: Francoprovençal, a language of its own, which is filed under Occitan;
     and Uyghur in Latin and Sanskrit in Grantha letters, which no model here was made for.
     """
-    from pipeline.language_codes import normalized
+    from pipeline.text.language_codes import normalized
 
     with gzip.open(real_data / "langid" / "udhr.jsonl.gz", "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]

@@ -13,9 +13,9 @@ from tokenizers import Tokenizer
 from corpus import identity, keep, sets
 from pipeline import recipe, stages
 from pipeline.__main__ import main as pipeline
-from pipeline.cuts import cut
-from pipeline.matches_report import matches_text
-from pipeline.runner import Runner
+from pipeline.asking.matches_report import matches_text
+from pipeline.running.runner import Runner
+from pipeline.text.cuts import cut
 
 WORDS = ["river", "stone", "market", "bridge", "winter", "harvest", "engine", "letter", "garden"]
 LEAK = "the old harbour engine of the northern village was carried by seven painters over a bridge"

@@ -15,9 +15,9 @@ import pytest
 
 from corpus import identity, sets
 from corpus.sets import Receipt
-from pipeline import flow
-from pipeline.flow import Part
-from pipeline.runner import LOCAL, Runner, StepSpec
+from pipeline.running import flow
+from pipeline.running.flow import Part
+from pipeline.running.runner import LOCAL, Runner, StepSpec
 
 ELSEWHERE = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """The local runner by its other name, taken for one whose workers are on other machines."""
@@ -152,7 +152,7 @@ def test_an_element_is_the_descriptor_of_a_part_and_a_result_its_receipt():
     from apache_beam.testing.test_pipeline import TestPipeline
     from apache_beam.testing.util import assert_that, equal_to
 
-    from pipeline.beam_steps import Do, Plan
+    from pipeline.running.beam_steps import Do, Plan
 
     planned = [_part("b", number=2), _part("a", number=1)]
 

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus import sets
-from pipeline import canaries, canary_report, canary_texts, recipe, rules, stages
+from pipeline import recipe, stages
 from pipeline.__main__ import main
-from pipeline.runner import Runner
+from pipeline.asking import canaries, canary_report, canary_texts
+from pipeline.fate import rules
+from pipeline.running.runner import Runner
 
 WORDS = ["the", "of", "and", "to", "that", "with", "be", "have", "river", "stone", "market"]
 WORDS += ["bridge", "winter", "northern", "mountains", "considerable", "photographer", "afternoon"]

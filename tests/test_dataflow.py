@@ -28,7 +28,8 @@ import apache_beam
 import pytest
 
 from corpus import identity
-from pipeline import flow, stages
+from pipeline import stages
+from pipeline.running import flow
 
 emulator = pytest.importorskip("gcp_storage_emulator.server", reason="extra dev is not installed")
 pytest.importorskip("gcsfs", reason="extra gcp is not installed")

@@ -7,10 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpus import sets
-from pipeline import encoders, multistream
 from pipeline.__main__ import main
 from pipeline.documents import extract
-from pipeline.flow import Output, Part
+from pipeline.encoding import encoders
+from pipeline.raw import multistream
+from pipeline.running.flow import Output, Part
 from pipeline.split import Split, to_json
 
 

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from corpus import lock, sets
 from pipeline.__main__ import main
-from pipeline.multistream import stream_starts
+from pipeline.raw.multistream import stream_starts
 from pipeline.stages import FOLDERS
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489")

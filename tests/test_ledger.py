@@ -10,7 +10,7 @@ import pytest
 from corpus import sets
 from corpus.identity import show_id
 from pipeline.__main__ import main
-from pipeline.verdicts import REASONS
+from pipeline.fate.verdicts import REASONS
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+
+from corpus import identity
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = """
@@ -24,7 +27,7 @@ _MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "OPTIONS")
 # Run elsewhere: what CI itself is, what measures speed, and what needs GPUs or a cloud.
 NOT_RUN = re.compile(
     r"^make (test|check|bench|plan MODEL=base|train MODEL=base)|gs://|^gcloud|^docker|"
-    r"corpus fetch "
+    r"corpus fetch |corpus repair "
 )
 
 
@@ -98,7 +101,10 @@ def test_each_command_of_the_readme_works(place, line):
         "data-ltg": str(folder / "data-ltg"),
         'WHAT="Alabama"': 'WHAT="Article 7"',
         "A=demo B=other.toml": "A=test B=test",
+        "ids.txt": str(folder / "ids.txt"),
     }
+    rows = pq.read_table(sorted((folder / "data/documents").glob("*/*.parquet")), columns=["id"])
+    (folder / "ids.txt").write_text(identity.show_id(rows["id"][0].as_py()))
     assert make(line, environment, replace=replace)
 
 

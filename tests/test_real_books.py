@@ -9,8 +9,9 @@ from collections import defaultdict
 
 import pytest
 
-from pipeline import clean, plan, readers
+from pipeline import plan, readers
 from pipeline.recipe import Source
+from pipeline.text import clean
 
 # Of the licence and the small print. The code looks for none of it but "gutenberg", "etext" and
 # "ebook", which stand here to be strict: these must not be left either.

@@ -24,8 +24,9 @@ from c4_reference import clean_page
 from metric_oracle import c4, num_sentences, oracle
 from rule_examples import EXAMPLES
 
-from pipeline import clean, metrics
-from pipeline.rules import apply, names_of, thresholds
+from pipeline.fate.rules import apply, names_of, thresholds
+from pipeline.measure import metrics
+from pipeline.text import clean
 
 pytestmark = pytest.mark.bench
 

@@ -10,8 +10,8 @@ import time
 import pytest
 import zstandard
 
-from pipeline import pii
-from pipeline.clean import clean_text, clean_text_plainly
+from pipeline.text import pii
+from pipeline.text.clean import clean_text, clean_text_plainly
 
 pytestmark = pytest.mark.bench
 

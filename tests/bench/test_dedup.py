@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import lsh, similar, words
 from pipeline.__main__ import main as pipeline
-from pipeline.components import components
+from pipeline.match import lsh, similar
+from pipeline.match.components import components
+from pipeline.text import words
 
 pytestmark = pytest.mark.bench
 

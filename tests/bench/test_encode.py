@@ -16,8 +16,8 @@ import pytest
 import zstandard
 from tokenizers import Tokenizer
 
-from pipeline import encoders, tokens, vocabularies
-from pipeline.token_places import UnfitError
+from pipeline.encoding import encoders, tokens, vocabularies
+from pipeline.encoding.token_places import UnfitError
 
 pytestmark = pytest.mark.bench
 _BATCH = 64  # as the stage does

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import dump, wikitext
-from pipeline.wikipages import is_disambiguation
+from pipeline.wiki import dump, wikitext
+from pipeline.wiki.wikipages import is_disambiguation
 
 pytestmark = pytest.mark.bench
 

@@ -2,7 +2,7 @@
 
 `make bench OPTIONS="-k test_language"` prints one line per model: how often it is right on strings
 of 300, 100 and 40 characters over the languages that it knows itself, then over those 29 that the
-first four models know; speed on the pieces that `pipeline.language` looks at; memory. A code is
+first four models know; speed on the pieces that language.py looks at; memory. A code is
 right if it is the true one or a relative (language_codes.are_related). Models that are not
 dependencies are skipped where they are not installed: `pip install eldc cld3-py py3langid
 lingua-language-detector whatlang-pyo3 heliport`.
@@ -28,8 +28,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from pipeline import language
-from pipeline.language_codes import are_related, normalized
+from pipeline.text import language
+from pipeline.text.language_codes import are_related, normalized
 
 pytestmark = pytest.mark.bench
 ROOT = Path(__file__).resolve().parents[2]

@@ -21,12 +21,14 @@ import lxml.html
 import numpy as np
 import pytest
 
-from pipeline import article, inflate, plan, readers, warc
-from pipeline.html_charset import decode_html
+from pipeline import plan, readers
+from pipeline.raw import inflate
 from pipeline.recipe import Source
-from pipeline.warc_pieces import pieces
-from pipeline.warc_records import scan
-from pipeline.watchdog import Watchdog, kept
+from pipeline.web import article, warc
+from pipeline.web.html_charset import decode_html
+from pipeline.web.warc_pieces import pieces
+from pipeline.web.warc_records import scan
+from pipeline.web.watchdog import Watchdog, kept
 
 pytestmark = pytest.mark.bench
 _ROUNDS = 3
@@ -219,7 +221,7 @@ def test_archives_are_read_at_speed(real_data):
         number = sum(bool(r.text) for s in plan.splits(files) for r in readers.read(s, section))
         # Its child's time counts when it has ended.
         kept(
-            "pipeline.article:extract",
+            "pipeline.web.article:extract",
             timeout_seconds=warc.TIMEOUT_SECONDS,
             max_bytes=warc.MEMORY_BYTES,
         ).close()
@@ -258,7 +260,7 @@ def test_the_watchdog_costs_little(real_data):
         for num_passes in (1, 2):
             begin = cpu_seconds()
             with Watchdog(
-                "pipeline.article:extract", timeout_seconds=30, max_bytes=3 << 30
+                "pipeline.web.article:extract", timeout_seconds=30, max_bytes=3 << 30
             ) as watchdog:
                 for html in known * num_passes:
                     watchdog.call(html, "", "")

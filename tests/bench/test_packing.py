@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import zstandard
 
-from pipeline import encoders, layouts, tokens, vocabularies
+from pipeline.encoding import encoders, tokens, vocabularies
+from pipeline.packing import layouts
 
 pytestmark = pytest.mark.bench
 _MAX_BYTES = 12_000_000

@@ -15,7 +15,9 @@ import zstandard
 
 from corpus import identity, schemas
 from corpus.shards import SPECIAL_TOKENS, table_bytes
-from pipeline import rows, tokenizer, tokens
+from pipeline import tokenizer
+from pipeline.encoding import tokens
+from pipeline.packing import rows
 
 pytestmark = pytest.mark.bench
 HERE = Path(__file__).resolve().parents[3] / "shared/data/bench"

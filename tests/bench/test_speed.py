@@ -23,21 +23,11 @@ import quality_models
 import zstandard
 from quality_models import LABELS
 
-from pipeline import (
-    clean,
-    dump,
-    language,
-    measures,
-    metrics,
-    minhash,
-    personal,
-    plan,
-    quality,
-    wikipedia,
-    wikitext,
-    words,
-)
+from pipeline import measures, plan
+from pipeline.measure import metrics, minhash, quality
 from pipeline.recipe import Matches, Measures, Source
+from pipeline.text import clean, language, personal, words
+from pipeline.wiki import dump, wikipedia, wikitext
 
 pytestmark = pytest.mark.bench
 _ROUNDS = 3

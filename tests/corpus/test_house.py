@@ -61,7 +61,14 @@ def test_only_gristmill_owns_the_three_packages():
 def test_the_distribution_is_private_and_lists_its_packages():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert "Private :: Do Not Upload" in project["project"]["classifiers"]
-    assert project["tool"]["setuptools"]["packages"] == list(PACKAGES)
+    included = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert included == ["corpus", "pipeline", "pipeline.*", "train"]
+    assert not [
+        path.parent
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if not (path.parent / "__init__.py").exists()
+    ]
 
 
 def test_the_lock_files_are_hashed_and_name_no_registry():

@@ -10,8 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import zstandard
 
-from pipeline import pii
-from pipeline.metric_table import (
+from pipeline.measure.metric_table import (
     C4_DATATROVE_ENDS,
     C4_ENDS,
     C4_POLICY,
@@ -26,8 +25,9 @@ from pipeline.metric_table import (
     TERMINALS,
     TOP_SIZES,
 )
-from pipeline.sentences import sentence_ends
-from pipeline.token_rule import tokens as cut_tokens
+from pipeline.text import pii
+from pipeline.text.sentences import sentence_ends
+from pipeline.text.token_rule import tokens as cut_tokens
 
 Spans = Sequence[tuple[int, int]]
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpus import identity, keyed, schemas, sets
-from pipeline import measures, metrics, recipe
+from pipeline import measures, recipe
+from pipeline.measure import metrics
 
 RECIPE = """
 name = "synthetic"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import article, html_tree
-from pipeline.article import extract
-from pipeline.article_blocks import Block, agreed, is_date, is_furniture, without_furniture
+from pipeline.web import article, html_tree
+from pipeline.web.article import extract
+from pipeline.web.article_blocks import Block, agreed, is_date, is_furniture, without_furniture
 
 URL = "https://news.example.org/2020/03/04/story"
 LATEST = "2020-03-05"

@@ -6,8 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpus import schemas
-from pipeline import boilerplate, cuts
-from pipeline.flow import Output, Part
+from pipeline.match import boilerplate
+from pipeline.running.flow import Output, Part
+from pipeline.text import cuts
 
 FOOT = "Sign up for the weekly newsletter of our paper and never miss a story again."
 BODY = (

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import books, readers, recipe
+from pipeline import readers, recipe
+from pipeline.book import books
 from pipeline.split import RawFile, Split, cut, group
 
 SECTION = {"sample": 1.0, "max_record_mb": 1, "columns": {"text": "text"}, "book_column": ""}

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import booktext
-from pipeline.bookhtml import read_html
-from pipeline.bookmarkup import UnreadableError
-from pipeline.booktei import read_tei
-from pipeline.epub import read_epub
+from pipeline.book import booktext
+from pipeline.book.bookhtml import read_html
+from pipeline.book.bookmarkup import UnreadableError
+from pipeline.book.booktei import read_tei
+from pipeline.book.epub import read_epub
 
 PROSE = (
     "The keeper of the old mill walked home along the river under the stars, and he carried a "

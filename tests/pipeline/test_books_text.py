@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import bookmarks, booktext, reflow
-from pipeline.bookblocks import Book
-from pipeline.bookplain import read_markdown, read_plain
+from pipeline.book import bookmarks, booktext, reflow
+from pipeline.book.bookblocks import Book
+from pipeline.book.bookplain import read_markdown, read_plain
 
 WORDS = "the a river stone old market keeper walked carried home and lantern night under"
 

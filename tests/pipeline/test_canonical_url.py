@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.canonical_url import canonical_url, same_site
+from pipeline.web.canonical_url import canonical_url, same_site
 
 
 @pytest.mark.parametrize(

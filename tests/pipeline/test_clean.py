@@ -8,11 +8,12 @@ import ftfy
 import pytest
 import zstandard
 from ftfy.badness import BADNESS_RE, MOJIBAKE_CATEGORIES
+from ftfy.fixes import remove_control_chars
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline import clean
-from pipeline.clean import clean_text, clean_text_plainly
+from pipeline.text import clean, clean_kernel
+from pipeline.text.clean import clean_text, clean_text_plainly
 
 REAL = Path(__file__).parents[2] / "../shared/data/unicode"
 BENCH = REAL.with_name("bench")
@@ -69,6 +70,14 @@ def test_rules(before: str, after: str):
 @example("&&#97;mp;lt;")
 @example("xÂ\xa0Â \n^Ã\xa0")
 @example("œ\nœ")
+@example("#\nÂ y, and 1\n\nÃ la")
+@example("#\r\nÂ y")
+@example("#\u2028Â y")
+@example("&am\ufeffp; Ã\ufeff© e\ufeff\u0301 \ufeff\n\x00\n\r\x01\n")
+@example("Ã\ufeff©")
+@example("mÃ\u2000 am")
+@example("e\ufeff\u0301")
+@example("&am\ufeffp;")
 def test_the_fast_path_equals_ftfy(text: str):
     assert clean_text(text) == clean_text_plainly(text)
     assert clean._repair(text) == ftfy.fix_text(text, clean._CONFIG)
@@ -109,11 +118,17 @@ def test_every_match_of_the_heuristic_holds_a_tell_tale():
         assert len(matches) > 1000
         for match in matches:
             assert find(match.group()), match.group()
-            assert match.end() - match.start() <= clean._REACH_CHARS + 1
+            assert match.end() - match.start() <= clean_kernel.REACH_CHARS + 1
+
+
+def test_stray_characters_are_those_that_ftfy_removes():
+    chars = [chr(code) for code in (*range(0xD800), *range(0xE000, 0x10000))]
+    removed = {char for char in chars if not remove_control_chars(char)}
+    assert {char for char in chars if clean._STRAY.match(char)} == removed - {"\x1b"}
 
 
 def test_the_heuristic_is_the_one_that_was_read():
-    """If this fails after an update of ftfy, read its pattern again; see pipeline/clean.py."""
+    """If this fails after an update of ftfy, read its pattern again; see pipeline/text/clean.py."""
     digest = hashlib.sha256(BADNESS_RE.pattern.encode()).hexdigest()
     assert digest == "9dcc0f2ac90d9ae3c85eb7b9b2c0b8a8e8126153847c2b30c91a0bb263f3b8c4"
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus import schemas
-from pipeline import clusters as cluster_module
-from pipeline.components import components
+from pipeline.match import clusters as cluster_module
+from pipeline.match.components import components
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=60), st.randoms())

@@ -13,9 +13,9 @@ import pytest
 
 from corpus import identity, sets
 from corpus.sets import Receipt
-from pipeline.crew import Crew
-from pipeline.flow import Part
-from pipeline.runner import Runner, StepSpec
+from pipeline.running.crew import Crew
+from pipeline.running.flow import Part
+from pipeline.running.runner import Runner, StepSpec
 
 
 def _step(folder: Path, *, signal_number: int = 0) -> StepSpec:
@@ -84,7 +84,9 @@ def test_a_worker_that_dies_before_it_has_called_is_missed():
 
 
 def test_workers_see_the_end_of_their_run_while_they_are_starting():
-    script = "from pipeline.crew import Crew; c = Crew(); c.start(2); print(c._leaders[0].pid)"
+    script = (
+        "from pipeline.running.crew import Crew; c = Crew(); c.start(2); print(c._leaders[0].pid)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cuts import cut
+from pipeline.text.cuts import cut
 
 
 def spans_of(text: str, *pieces: str) -> list[dict[str, int]]:

@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline import dataset, json_rows, plan, readers
+from pipeline import plan, readers
+from pipeline.raw.lines import Line
 from pipeline.recipe import Source
 from pipeline.records import Record
+from pipeline.tables import dataset, json_rows
 
 TEXTS = [f"Document {n} tells of the river and the bridge." for n in range(20)]
 
@@ -373,3 +375,37 @@ def test_a_file_of_another_format_is_refused_before_anything_is_written(tmp_path
     path = write(tmp_path / "junk.jsonl", b"not json\n" * 20)
     with pytest.raises(ValueError, match=r"junk\.jsonl: no JSON object in its first 20 lines"):
         read(path)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(st.characters(), max_size=6),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=4,
+)
+
+
+@given(
+    row=st.dictionaries(st.sampled_from(["a", "b", "a.b"]), VALUES),
+    is_ascii=st.booleans(),
+    damage=st.none() | st.tuples(st.integers(0, 60), st.binary(max_size=3)),
+)
+@example(row={"a": 2**64, "b": -(2**63)}, is_ascii=True, damage=None)
+@example(row={"a": "\ud800", "b": float("nan")}, is_ascii=True, damage=None)
+@example(row={"a": -0.0}, is_ascii=True, damage=(6, b"-0"))
+def test_a_row_is_what_the_standard_library_reads(
+    row: dict[str, object], is_ascii: bool, damage: tuple[int, bytes] | None
+):
+    data = json.dumps(row, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
+    if damage:
+        data = data[: damage[0]] + damage[1] + data[damage[0] :]
+    columns = {"text": "a", "key": "b", "title": "a.b"}
+    if b"\n" in data or not data.strip() or data.startswith(json_rows.BOM):
+        return
+    (found,) = json_rows.rows([Line(9, data, len(data), "")], columns)
+    wanted, reason = json_rows.loads(data)
+    fields = {role: json_rows.field(wanted, column) for role, column in columns.items()}
+    assert (repr(found.values), found.reason) == (repr(fields), reason)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.decode import declared_encoding, decode, is_binary
+from pipeline.raw.decode import declared_encoding, decode, is_binary
 
 FRENCH = "Les élèves étaient déjà à l'école, où leur maître français les pria d'être sages. " * 20
 

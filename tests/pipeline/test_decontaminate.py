@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpus import identity, schemas
-from pipeline import decontaminate, evaluation, grams
-from pipeline.flow import Output, Part
+from pipeline.match import decontaminate, evaluation, grams
 from pipeline.recipe import Evaluation, Matches
+from pipeline.running.flow import Output, Part
 
 LEAK = "the old harbour engine of the northern village was carried by seven painters over a bridge"
 

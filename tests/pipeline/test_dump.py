@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import siteinfo
-from pipeline.dump import BadPage, Page, pages, pages_in
-from pipeline.multistream import stream_starts
-from pipeline.multistream import tail_is_whole as bz2_tail_is_whole
+from pipeline.raw.multistream import stream_starts
+from pipeline.raw.multistream import tail_is_whole as bz2_tail_is_whole
+from pipeline.wiki import siteinfo
+from pipeline.wiki.dump import BadPage, Page, pages, pages_in
 
 HEAD = b'<mediawiki xml:lang="en"><siteinfo><sitename>Toy</sitename></siteinfo>\n'
 

@@ -11,9 +11,11 @@ from datasketch import MinHash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import lsh, measures, minhash, quality
+from pipeline import measures
+from pipeline.match import lsh
+from pipeline.measure import minhash, quality
 from pipeline.recipe import Matches, Measures
-from pipeline.words import normalized, normalized_views
+from pipeline.text.words import normalized, normalized_views
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"]), max_size=30)
 

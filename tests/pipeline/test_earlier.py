@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import earlier_pairs, lsh
+from pipeline.match import earlier_pairs, lsh
 
 # key, exact key, side, id
 ROWS = st.lists(

@@ -12,18 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
-from pipeline import (
-    codepoints,
-    encoders,
-    flow,
-    proof,
-    tokenizer,
-    tokenizer_check,
-    vocabularies,
-    word_table,
-)
-from pipeline.encoders import Plain
-from pipeline.token_places import Tokens, UnfitError
+from pipeline import tokenizer
+from pipeline.encoding import encoders, proof, tokenizer_check, vocabularies, word_table
+from pipeline.encoding.encoders import Plain
+from pipeline.encoding.token_places import Tokens, UnfitError
+from pipeline.running import flow
+from pipeline.text import codepoints
 
 HAS_GIGATOKEN = importlib.util.find_spec("gigatoken") is not None
 needs_gigatoken = pytest.mark.skipif(not HAS_GIGATOKEN, reason="gigatoken is not installed")

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus import schemas
-from pipeline import clusters, conservation, cut_spans, fates, outside, recipe, terms, verdicts
-from pipeline.metrics import METRICS
-from pipeline.ratios import at_least
-from pipeline.rules import RULES
+from pipeline import fates, recipe
+from pipeline.fate import conservation, terms, verdicts
+from pipeline.fate.ratios import at_least
+from pipeline.fate.rules import RULES
+from pipeline.match import clusters, cut_spans, outside
+from pipeline.measure.metrics import METRICS
 
 KINDS = ["exact", "near", "earlier_exact", "earlier_near", "contamination"]
 

@@ -347,7 +347,7 @@ def test_a_damaged_shard_is_not_rewritten(data, run):
 _DIE = """
 import os, shutil, signal, sys
 from pathlib import Path
-from pipeline import forget
+from pipeline.forgetting import forget
 
 def forget_and_die(copy, number):
     count = 0

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus import schemas
-from pipeline import rows
-from pipeline.forget_rows import without
+from pipeline.forgetting.forget_rows import without
+from pipeline.packing import rows
 
 PAD, CLS, SEP = 0, 2, 3
 SPECIAL = {"[PAD]": PAD, "[UNK]": 1, "[CLS]": CLS, "[SEP]": SEP, "[MASK]": 4}

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import grams, words
+from pipeline.match import grams
+from pipeline.text import words
 
 TEXTS = st.text(
     alphabet=st.one_of(

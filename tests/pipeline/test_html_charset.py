@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.html_charset import decode_html
+from pipeline.web.html_charset import decode_html
 
 GERMAN = "Grüße aus Köln, für 5 €: „Straßenbahn“ – schöne Fußgängerzone"
 RUSSIAN = "Вчера в Москве прошло заседание правительства, на котором обсуждали новый бюджет. " * 4

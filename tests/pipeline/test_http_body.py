@@ -7,7 +7,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.http_body import Response, decoded_body, parse_response
+from pipeline.web.http_body import Response, decoded_body, parse_response
 
 PAGE = b"<html><p>Some text of a page.</p></html>" * 20
 

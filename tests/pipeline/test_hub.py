@@ -4,8 +4,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import hub, plan, readers
+from pipeline import plan, readers
 from pipeline.recipe import Source
+from pipeline.tables import hub
 
 
 def texts(path: str) -> list[str]:

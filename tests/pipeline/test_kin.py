@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus import schemas
-from pipeline.kin import matches_of
+from pipeline.asking.kin import matches_of
 
 KINDS = [("exact", ""), ("near", ""), ("earlier_near", "old"), ("contamination", "task")]
 ROWS = st.lists(

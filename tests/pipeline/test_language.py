@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline import language, language_codes, language_models, measures
-from pipeline.language_codes import are_related, normalized
+from pipeline import measures
 from pipeline.recipe import Fates, Measures, Recipe, Source
+from pipeline.text import language, language_codes, language_models
+from pipeline.text.language_codes import are_related, normalized
 
 SENTENCES = {
     "en": "The old bridge over the river was built by people from three villages.",

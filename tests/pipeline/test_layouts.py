@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import layouts, tokens
+from pipeline.encoding import tokens
+from pipeline.packing import layouts
 
 texts = st.lists(
     st.lists(st.sampled_from([0, 0, 0, 1, 1, 1, 2]), min_size=1, max_size=150).map(bytes),

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from metric_oracle import num_alnum_words, oracle
 
-from pipeline.line_rules import LINE_RULES, c4, refinedweb
+from pipeline.match.line_rules import LINE_RULES, c4, refinedweb
 
 LINE = st.sampled_from(
     [

@@ -1,4 +1,7 @@
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import metric_oracle
 import nasty
@@ -8,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import pii, stop_words, token_rule
-from pipeline.codepoints import tables
-from pipeline.metric_table import METRICS, NOT_MEASURED
-from pipeline.metrics import measure, measure_one, measure_tokens
-from pipeline.token_rule_kernel import cut_tokens
+from pipeline.measure.metric_table import METRICS, NOT_MEASURED
+from pipeline.measure.metrics import measure, measure_one, measure_tokens
+from pipeline.text import pii, stop_words, token_rule
+from pipeline.text.codepoints import tables
+from pipeline.text.token_rule_kernel import cut_tokens, spell
 
 
 def test_a_small_text_by_hand():
@@ -81,9 +84,14 @@ def test_repetition_of_a_long_text_equals_its_plain_definition():
 def test_tokens_are_those_of_the_token_rule(text: str):
     codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
     starts, ends = np.empty((2, len(codes)), np.int32)
-    num = cut_tokens(codes, tables().kinds[codes], len(codes), starts, ends)
+    spelled, looks = np.empty(len(codes), np.uint64), np.empty(len(codes), np.uint8)
+    kinds = tables().kinds[codes]
+    num = cut_tokens(codes, kinds, len(codes), starts, ends, spelled, looks)
     spans = list(zip(starts[:num].tolist(), ends[:num].tolist(), strict=True))
     assert spans == token_rule.tokens(text)
+    # However it was cut off, a token is spelled as it is spelled alone.
+    apart = [spell(codes, kinds, *span) for span in spans]
+    assert list(zip(spelled[:num], looks[:num], strict=True)) == apart
 
 
 @given(st.lists(nasty.TEXTS, max_size=5), st.data())
@@ -145,3 +153,43 @@ def test_hostile_texts_take_linear_time(text: str):
     began = time.process_time()
     measure_one(text)
     assert time.process_time() - began < 20  # a second; what is quadratic takes hours
+
+
+_PEAK = """
+import sys
+import numpy as np
+import pyarrow as pa
+from pipeline.measure import metrics, minhash
+from pipeline.text import words
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
+
+def run(text):
+    metrics.measure(text, ["en"])
+    shingles = minhash.shingle_views(words.normalized_views(text), size=5)
+    minhash.signatures(shingles, num_permutations=8, seed=1)
+
+draw = np.random.default_rng(0)
+pool = ["".join(map(chr, draw.integers(97, 123, size))) for size in draw.integers(1, 9, 5000)]
+drawn = [pool[place] for place in draw.integers(0, 5000, int(sys.argv[1]) // 5).tolist()]
+text = pa.array(["".join(word + (".\\n" if n % 12 == 0 else " ") for n, word in enumerate(drawn))])
+del drawn
+run(pa.array(["A text."]))
+before = peak()
+run(text)
+print(text.nbytes, peak() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc here")
+def test_a_huge_text_takes_sixteen_bytes_a_byte_at_most():
+    size, grown = map(
+        int,
+        subprocess.run(
+            [sys.executable, "-c", _PEAK, str(8 << 20)], capture_output=True, text=True, check=True
+        ).stdout.split(),
+    )
+    assert size > 6 << 20
+    assert grown < 16 * size

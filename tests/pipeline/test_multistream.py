@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import multistream
-from pipeline.multistream import Damage, bunzip, stream_starts
+from pipeline.raw import multistream
+from pipeline.raw.multistream import Damage, bunzip, stream_starts
 
 
 def text(seed: int, num_bytes: int) -> bytes:

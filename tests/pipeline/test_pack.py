@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.pack import pack
+from pipeline.packing.pack import pack
 
 
 @given(st.lists(st.integers(1, 64), max_size=80))

@@ -8,8 +8,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import lines, packed
-from pipeline.packed import Damage, unpacked
+from pipeline.raw import lines, packed
+from pipeline.raw.packed import Damage, unpacked
 
 RNG = random.Random(3)
 TEXT = b"".join(b"line %d %s\n" % (n, RNG.randbytes(20).hex().encode()) for n in range(6000))

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import pii, records
+from pipeline import records
 from pipeline.records import Record
+from pipeline.text import pii
 
 # Written by hand: what must go, between ‹ and ›, and what must stay.
 EMAILS = """

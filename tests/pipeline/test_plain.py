@@ -4,8 +4,9 @@ import gzip
 import pytest
 import zstandard
 
-from pipeline import plain, plan, readers
+from pipeline import plan, readers
 from pipeline.recipe import Source
+from pipeline.tables import plain
 
 TEXT = "Die Brücke über den Fluß wurde im Jahr 1820 gebaut – „endlich“, sagte man. " * 5
 LINES = [f"Line {n}: the café by the river is open. " * 3 for n in range(30)]

@@ -14,11 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quality_models import ARPA, LABELS, WORDS, probability, write_fasttext
 
-from pipeline import fasttext_file, quality, recipe, rules, what_if, why
+from pipeline import recipe
 from pipeline.__main__ import main
-from pipeline.ledger import open_ledger
-from pipeline.metric_table import NO_SCORE, SCORE_ONE
+from pipeline.asking import what_if, why
+from pipeline.asking.ledger import open_ledger
+from pipeline.fate import rules
+from pipeline.measure import quality
+from pipeline.measure.metric_table import NO_SCORE, SCORE_ONE
 from pipeline.recipe import Measures, Recipe, Source
+from pipeline.text import fasttext_file
 
 needs_kenlm = pytest.mark.skipif(
     importlib.util.find_spec("kenlm") is None, reason="the package kenlm is not installed"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from corpus import shard_check
 from corpus.sets import File, Manifest, Receipt
 from corpus.shards import SHARD_FORMAT, ShardSet
-from pipeline import bins, layouts, rows, shards
+from pipeline import shards
+from pipeline.packing import bins, layouts, rows
 from pipeline.recipe import Shards
 
 SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}

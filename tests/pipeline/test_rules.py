@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.metric_table import METRICS, NO_SCORE, SCORES, not_measured
-from pipeline.recipe import Source
-from pipeline.rule_table import BY_KIND, NEED_SPACES, NEED_WORDS, PRESETS, RULES
-from pipeline.rules import (
+from pipeline.fate.rule_table import BY_KIND, NEED_SPACES, NEED_WORDS, PRESETS, RULES
+from pipeline.fate.rules import (
     apply,
     from_table,
     names,
@@ -18,6 +16,8 @@ from pipeline.rules import (
     thresholds,
     to_table,
 )
+from pipeline.measure.metric_table import METRICS, NO_SCORE, SCORES, not_measured
+from pipeline.recipe import Source
 
 NUMBER = st.one_of(st.integers(-1, 30), st.integers(0, 2**50))
 SCORE = st.one_of(st.just(NO_SCORE), st.integers(-(10**8), 10**6))

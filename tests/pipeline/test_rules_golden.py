@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from metric_oracle import num_sentences, oracle
 from rule_examples import EXAMPLES, FIVE, PROSE, THREE, Example
 
-from pipeline.line_rules import c4
-from pipeline.metrics import measure_one
-from pipeline.rules import NEED_MODEL, RULES, apply, names, thresholds
+from pipeline.fate.rules import NEED_MODEL, RULES, apply, names, thresholds
+from pipeline.match.line_rules import c4
+from pipeline.measure.metrics import measure_one
 
 LINES = [
     FIVE.strip(),

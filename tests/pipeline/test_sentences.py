@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.metrics import measure_one
-from pipeline.sentences import sentence_ends, sentences
+from pipeline.measure.metrics import measure_one
+from pipeline.text.sentences import sentence_ends, sentences
 
 PROSE = st.text(st.sampled_from("aB9.!?…,;\"”') \n\t。！」।é\u0301中"), max_size=60)
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import clusters, dense, dense_kernel, lsh, partition, similar, verified
-from pipeline.components import components
+from pipeline.match import clusters, dense, dense_kernel, lsh, partition, similar, verified
+from pipeline.match.components import components
 
 
 def sets_of(texts):

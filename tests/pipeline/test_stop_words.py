@@ -3,9 +3,9 @@
 import gzip
 import json
 
-from pipeline import stop_words
-from pipeline.language_codes import normalized
-from pipeline.words import words
+from pipeline.text import stop_words
+from pipeline.text.language_codes import normalized
+from pipeline.text.words import words
 
 
 def test_english_is_gophers_own_list():

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.token_rule import tokens
+from pipeline.text.token_rule import tokens
 
 ODD = st.text(alphabet="aBé1.,'’-–/:=+$% \n…(_#@漢ก็ि\u200d😀", max_size=40)
 

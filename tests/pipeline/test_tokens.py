@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from corpus import schemas
-from pipeline import encoders, tokenizer, tokens, vocabularies
-from pipeline.codepoints import CLOSER, MARK, STOP_WIDE, UNSPACED, tables
-from pipeline.sentences import sentence_ends
+from pipeline import tokenizer
+from pipeline.encoding import encoders, tokens, vocabularies
+from pipeline.text.codepoints import CLOSER, MARK, STOP_WIDE, UNSPACED, tables
+from pipeline.text.sentences import sentence_ends
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +147,7 @@ def test_the_trained_tokenizer_loads_with_its_special_tokens(trained, tmp_path):
 
 def test_a_special_token_in_the_text_is_text(trained, tmp_path):
     from pipeline import shards
-    from pipeline.flow import Output, Part
+    from pipeline.running.flow import Output, Part
 
     text = "The river [SEP] and the [MASK] stone of [PAD] the bridge."
     documents, fates = tmp_path / "d.parquet", tmp_path / "f.parquet"

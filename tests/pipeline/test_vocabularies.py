@@ -8,11 +8,12 @@ import sys
 import pytest
 from transformers import AutoTokenizer
 
-from pipeline import tokenizer, vocabularies
+from pipeline import tokenizer
+from pipeline.encoding import vocabularies
 
 TRAIN = """
 import hashlib, random
-from pipeline import vocabularies
+from pipeline.encoding import vocabularies
 rng = random.Random(3)
 # Ties in plenty: every made-up word is as frequent as many others.
 made_up = ["".join(rng.sample("abcdefghijklmnopqrstuvwxyzéüñßłøæ", 6)) for _ in range(600)]

@@ -8,9 +8,10 @@ import zlib
 
 import pytest
 
-from pipeline import plan, readers, warc
+from pipeline import plan, readers
 from pipeline.recipe import Source
 from pipeline.split import RawFile
+from pipeline.web import warc
 
 SECTION = {"kind": "warc", "sample": 1.0, "max_record_mb": 1}
 HTML = "text/html; charset=utf-8"
@@ -175,7 +176,7 @@ def test_damage_at_the_beginning_does_not_hide_the_form(tmp_path):
 
 
 def test_no_process_is_started_where_no_page_needs_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.warc.MEMORY_BYTES", 1)  # a child could not even start
+    monkeypatch.setattr("pipeline.web.warc.MEMORY_BYTES", 1)  # a child could not even start
     got = found(tmp_path / "a.warc", record(1, b"GET / HTTP/1.1\r\n\r\n", kind="request"))
     assert reasons(got) == ["request"]
 

@@ -12,9 +12,9 @@ from fastwarc.warc import ArchiveIterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.warc import plain_cuts
-from pipeline.warc_pieces import gzip_cuts, gzip_pieces, pieces, plain_pieces
-from pipeline.warc_records import scan
+from pipeline.web.warc import plain_cuts
+from pipeline.web.warc_pieces import gzip_cuts, gzip_pieces, pieces, plain_pieces
+from pipeline.web.warc_records import scan
 
 MANY = 1 << 62
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.watchdog import GivenUp, Watchdog, kept
+from pipeline.web.watchdog import GivenUp, Watchdog, kept
 
 ENDLESS = (range(10**15),)
 """For max(): a loop in C that holds the interpreter's lock."""
@@ -69,7 +69,7 @@ def test_work_that_does_not_exist_is_an_error_of_ours():
 @pytest.mark.parametrize("is_busy", [True, False])
 def test_the_child_dies_with_its_killed_parent(is_busy):
     script = (
-        "import time\nfrom pipeline.watchdog import Watchdog\n"
+        "import time\nfrom pipeline.web.watchdog import Watchdog\n"
         "dog = Watchdog('builtins:max', timeout_seconds=99, max_bytes=1 << 30)\n"
         "dog.call([1, 2])\nprint(dog._child.pid, flush=True)\n"
         + ("dog.call(range(10**15))" if is_busy else "time.sleep(99)")

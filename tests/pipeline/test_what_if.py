@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus import sets
-from pipeline import conservation, fates, flow, recipe, report, terms, verdicts, what_if
-from pipeline.ledger import Ledger, open_ledger
+from pipeline import fates, recipe
+from pipeline.asking import report, what_if
+from pipeline.asking.ledger import Ledger, open_ledger
+from pipeline.fate import conservation, terms, verdicts
+from pipeline.running import flow
 
 
 @pytest.fixture(scope="module")

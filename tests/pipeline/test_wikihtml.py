@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus import storage
-from pipeline import tarstream, wikihtml, wikipedia
+from pipeline.raw import tarstream
 from pipeline.split import RawFile, cut
+from pipeline.wiki import wikihtml, wikipedia
 
 SECTION = {"kind": "wikipedia", "sample": 1.0, "max_record_mb": 1}
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline import siteinfo, wikitext
-from pipeline.dump import BadPage, Page, pages
-from pipeline.wikipages import is_disambiguation, is_redirect
+from pipeline.wiki import siteinfo, wikitext
+from pipeline.wiki.dump import BadPage, Page, pages
+from pipeline.wiki.wikipages import is_disambiguation, is_redirect
 
 OLD = b"""<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.3/" version="0.3" xml:lang="de">
 <siteinfo><sitename>W</sitename><base>http://de.wikipedia.org/wiki/Hauptseite</base>

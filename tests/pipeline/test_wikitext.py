@@ -6,12 +6,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline import formulas
-from pipeline.dump import Page, pages
-from pipeline.template_numbers import grouped
-from pipeline.templates import TEMPLATES, render
-from pipeline.wikilines import num_bytes
-from pipeline.wikitext import plain_text
+from pipeline.wiki import formulas
+from pipeline.wiki.dump import Page, pages
+from pipeline.wiki.template_numbers import grouped
+from pipeline.wiki.templates import TEMPLATES, render
+from pipeline.wiki.wikilines import num_bytes
+from pipeline.wiki.wikitext import plain_text
 
 REAL = Path(__file__).parents[2] / "../shared/data/wikipedia"
 

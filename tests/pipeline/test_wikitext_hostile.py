@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from pipeline.wikipages import is_disambiguation, is_redirect
-from pipeline.wikiparser import MAX_OPEN, Parser
-from pipeline.wikitext import plain_text
+from pipeline.wiki.wikipages import is_disambiguation, is_redirect
+from pipeline.wiki.wikiparser import MAX_OPEN, Parser
+from pipeline.wiki.wikitext import plain_text
 
 SIZE = 2_500
 HOSTILE = {

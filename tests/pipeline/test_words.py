@@ -8,8 +8,8 @@ import word_reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.hash_kernel import token_hash
-from pipeline.words import normalized, normalized_views, words
+from pipeline.text.hash_kernel import token_hash
+from pipeline.text.words import normalized, normalized_views, words
 
 
 @pytest.mark.parametrize(

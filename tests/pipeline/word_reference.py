@@ -4,7 +4,7 @@ import functools
 import re
 import unicodedata
 
-from pipeline.token_rule import UNSPACED_RANGES
+from pipeline.text.token_rule import UNSPACED_RANGES
 
 _JOINERS = "\u200c\u200d"
 _ALNUM = r"[^\W_]"

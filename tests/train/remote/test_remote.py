@@ -3,6 +3,7 @@
 The stores and their faults are those of conftest.py.
 """
 
+import logging
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -117,6 +118,7 @@ def some_file(url: str) -> tuple[str, sets.File]:
 
 
 def test_a_damaged_copy_is_replaced_from_the_origin(memory, tmp_path, caplog) -> None:
+    caplog.set_level(logging.WARNING)
     url, wanted = some_file(memory)
     made = ShardCache(tmp_path, max_bytes=10**9)
     path = made.fetch(url, wanted)

@@ -1,0 +1,1 @@
+"""Questions about a finished corpus, and canaries."""

@@ -1,0 +1,1 @@
+"""Which documents share what: duplicates, earlier corpora, evaluation examples, lines."""

@@ -1,0 +1,1 @@
+"""Numbers beside a text: quality metrics and signatures."""

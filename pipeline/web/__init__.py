@@ -1,0 +1,1 @@
+"""Readers of web archives, and the articles of pages."""

@@ -1,0 +1,1 @@
+"""Readers of Wikipedia: dumps, wikitext, HTML."""
