@@ -20,7 +20,7 @@ import pyarrow as pa
 from corpus import identity, sets, storage
 from corpus.sets import Manifest, Receipt
 from pipeline import measures
-from pipeline.match import additions, lsh, partition, similar
+from pipeline.match import additions, clusters, lsh, partition, similar
 from pipeline.match.verified import EXACT_KEYS, PAIRS, SHINGLES, match_part
 from pipeline.measure import minhash
 from pipeline.recipe import Matches, Recipe
@@ -54,7 +54,7 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
         "least": str(lsh.LEAST),
         "max_pairs_bucket": lsh.MAX_PAIRS_BUCKET,
         "max_pairs_group": similar.MAX_PAIRS_GROUP,
-        "cover": str(similar.cover(Fraction(str(recipe.fates.near_duplicate)))),
+        "cover": str(clusters.cover(Fraction(str(recipe.fates.near_duplicate)))),
         "words": words.WORDS_VERSION,
     }
     added = additions.read(recipe, measured, documents, data=data, cover=section["cover"])
@@ -220,16 +220,18 @@ def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> Non
     ids = table["id"].to_numpy()
     a, b, group = lsh.candidates(table["key"].to_numpy(), table["exact"].to_numpy(), ids)
     homes = lsh.home(a, group, num=sizes["pairs"])
-    pairs = pa.table([a, b, group], schema=PAIRS)
-    members = np.concatenate([a, b])
-    home_of = np.concatenate([homes, homes])
-    order = np.argsort(ids, kind="stable")
-    where = order[np.searchsorted(ids[order], members)]
-    tags = table["part"].to_numpy()[where]
-    needs = lsh.distinct(np.stack([tags, members, home_of.astype(np.uint64)], axis=1))
-    wanted = pa.table([needs[:, 0], needs[:, 1], needs[:, 2].astype(np.int64)], schema=WANTED)
     with output.create(f"{part.name}.pairs.arrow") as file:
+        pairs = pa.table([a, b, group], schema=PAIRS)
         partition.write(file, pairs, homes, num=sizes["pairs"])
+    # Pairs are many, so what is distinct is found of one number for a document and a home.
+    order = np.argsort(ids, kind="stable")
+    known, num = ids[order], np.uint64(sizes["pairs"])
+    ends = [np.searchsorted(known, end).astype(np.uint64) * num for end in (a, b)]
+    needs = lsh.sort_distinct(np.concatenate([end + homes.astype(np.uint64) for end in ends]))
+    where, home = order[needs // num], (needs % num).astype(np.int64)
+    tags = table["part"].to_numpy()[where]
+    order = np.lexsort((home, ids[where], tags))
+    wanted = pa.table([tags[order], ids[where][order], home[order]], schema=WANTED)
     with output.create(f"{part.name}.wanted.arrow") as file:
         partition.write(file, wanted, _spread(wanted, "part", sizes["bands"]), num=sizes["bands"])
     output.count(num_candidates=len(a))

@@ -233,7 +233,7 @@ class Fates:
 
     near_duplicate: float = 0.8
     """Jaccard similarity from which two documents count as the same; at least 0.7. Above 0.9 it is
-    `matches` that must be made anew for another one (similar.cover)."""
+    `matches` that must be made anew for another one (clusters.cover)."""
     contamination: float = 0.5
     """Share of an evaluation example's word n-grams from which a document counts as holding it; 0:
     one n-gram is enough. Half, as Lambert et al. 2024 (Tulu 3) have it for an example's tokens."""

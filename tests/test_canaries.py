@@ -160,6 +160,27 @@ def test_a_canary_that_is_kept_is_told(world):
         assert all(f"({kind}): kept" in line for line in answer.wrong)
 
 
+def test_a_near_copy_that_is_kept_beside_its_host_is_told_however_it_was_found(world):
+    chosen, _, outcome = world
+    near = [canary for canary in outcome.planted.canaries if canary.kind == "near"]
+    kept = {"verdict": "kept", "rule": None, "stage": None}
+    hosts = {canary.host for canary in near}
+    fates = {i: {**row, **kept} if i in hosts else row for i, row in outcome.fates.items()}
+    both = dataclasses.replace(outcome, fates=fates)
+    for canary in near:
+        both.fates[canary.id] = {**both.fates[canary.id], **kept}
+    # In a large bucket a copy and its host may be held together by others.
+    by_other = dict(both.pairs)
+    for number, canary in enumerate(near):
+        match = by_other.pop(tuple(sorted((canary.id, canary.host))), None)
+        if match:
+            by_other.update({(end, 2**64 - number): match for end in (canary.id, canary.host)})
+    wanted = sum(canary.similarity >= Fraction(8, 10) for canary in near)
+    for pairs in (both.pairs, by_other):
+        answer = canary_report.report(dataclasses.replace(both, pairs=pairs), chosen)
+        assert len([line for line in answer.wrong if "both are kept" in line]) == wanted > 0
+
+
 def test_near_copies_that_are_not_found_or_wrongly_dropped_are_told(world):
     chosen, _, outcome = world
     blind = canary_report.report(dataclasses.replace(outcome, pairs={}), chosen)

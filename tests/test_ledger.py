@@ -1,5 +1,6 @@
 """Asking about a finished corpus, as a user would: why, what-if, diff, report."""
 
+import json
 import re
 from pathlib import Path
 
@@ -85,6 +86,8 @@ def test_why_names_what_a_dropped_document_broke_or_who_survived_it(world, ask):
             survivor = show_id(dropped["survivor"])
             assert f"kept in its place: {survivor} ({title[dropped['survivor']]}, wiki)" in text
             assert "its cluster of duplicates: 3 documents" in text
+            of_nearest = f"{dropped['value']:.6g} with the nearest of its cluster, threshold 0.8"
+            assert (of_nearest in text) == (reason == "near_duplicate")
             assert "exact" in text
             assert "near" in text
 
@@ -187,6 +190,31 @@ def test_diff_takes_recipes_corpora_and_sets_and_names_what_it_lacks(world, ask,
     never = tmp_path / "never.toml"
     never.write_text(recipe.read_text().replace("near_duplicate = 0.8", "near_duplicate = 0.85"))
     assert "no fates of this recipe yet" in ask("diff", "test", str(never), status=2)
+    never.write_text(never.read_text().replace('name = "test"', 'name = "never"'))
+    text = ask("diff", "test", str(never), status=2)
+    assert f"run `make fates RECIPE={never} DATA={data}`" in text
+
+
+def test_diff_finds_a_recipes_fates_though_another_near_duplicate_has_its_own_matches(
+    unbroken, tmp_path, capsys
+):
+    # Above 0.9 matches are others, and the corpus points at those that were made last.
+    data = unbroken.copy(tmp_path / "data")
+    before = unbroken.recipe
+    after = tmp_path / "after.toml"
+    after.write_text(before.read_text().replace("near_duplicate = 0.8", "near_duplicate = 1.0"))
+    options = ["--data", str(data)]
+    assert main(["fates", "--recipe", str(after), *options, "--workers", "1"]) == 0
+    answers = []
+    for a, b in ((before, after), (after, before)):
+        capsys.readouterr()
+        assert main(["diff", *options, str(a), str(b)]) == 0
+        answers.append({tuple(row[1:4]) for row in table(capsys.readouterr().out, "source")})
+    dropped = [row for row in rows(data, "fates") if row["rule"] == "near_duplicate"]
+    assert not dropped
+    (gained,) = (row for row in answers[0] if row[0] == "gained")
+    assert gained[1] == "near_duplicate"
+    assert ("lost", *gained[1:]) in answers[1]
 
 
 def test_diff_tells_documents_that_only_one_corpus_has(world, ask, unbroken, write_recipe):
@@ -229,3 +257,20 @@ def test_nothing_made_yet_is_said(tmp_path, unbroken, capsys):
         options = ["--recipe", str(unbroken.recipe), "--data", str(tmp_path)]
         assert main([command, *options, *words]) == 2
         assert "nothing made of corpus 'test' yet" in capsys.readouterr().err
+
+
+def test_why_names_the_language_that_a_document_is_in_instead(tmp_path, capsys):
+    text = "Das Haus am Fluss wurde von den Leuten aus drei Dörfern gebaut und steht noch heute. "
+    (tmp_path / "d.jsonl").write_text(json.dumps({"id": "k", "text": text * 4}) + "\n")
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(
+        f'name = "german"\n[[source]]\nname = "web"\nkind = "dataset"\nlanguage = "en"\n'
+        f'licence = "x"\npaths = ["{tmp_path / "d.jsonl"}"]\n'
+        'columns = { text = "text", key = "id" }\n'
+    )
+    options = ["--recipe", str(recipe), "--data", str(tmp_path / "data")]
+    assert main(["fates", *options, "--workers", "1"]) == 0
+    assert main(["why", *options, "k"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"dropped by language \(language\): it is de \(0\.\d+\), not as declared", out)
+    assert re.search(r"language +de \(0\.\d+\) +en \(0\.51\) +FAILS", out)

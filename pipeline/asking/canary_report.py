@@ -108,7 +108,7 @@ def _near(outcome: Outcome, recipe: Recipe) -> tuple[str, list[str]]:
                 f"theory says {theory:.3f}"
             )
         for canary in mine:
-            wrong += _wrong_near(outcome, canary, least=least)
+            wrong += _wrong_near(outcome, canary, least=least, is_found=canary in found)
     return "near copies\n" + aligned(rows), wrong
 
 
@@ -134,7 +134,7 @@ def _both_kept(outcome: Outcome, canary: Canary) -> bool:
     )
 
 
-def _wrong_near(outcome: Outcome, canary: Canary, *, least: Fraction) -> list[str]:
+def _wrong_near(outcome: Outcome, canary: Canary, *, least: Fraction, is_found: bool) -> list[str]:
     """Return what is wrong with one near copy; one that was not found is no wrong of its own."""
     pair = _pair(outcome, canary)
     fate = outcome.fates[canary.id]
@@ -142,7 +142,7 @@ def _wrong_near(outcome: Outcome, canary: Canary, *, least: Fraction) -> list[st
     name += identity.show_id(canary.host)
     if pair is not None and pair[1] != canary.similarity:
         return [f"{name}: matches say {float(pair[1]):.4f}"]
-    if pair is not None and canary.similarity >= least and _both_kept(outcome, canary):
+    if is_found and canary.similarity >= least and _both_kept(outcome, canary):
         return [f"{name}: both are kept"]
     if fate["rule"] == "near_duplicate" and canary.similarity < least:
         others = [

@@ -73,10 +73,12 @@ def find(name: str, *, data: str, dump: str = "") -> Selection:
             f"{name!r} is no fates set of {data}, no corpus there "
             f"({', '.join(corpora) or 'it has none'}) and no recipe: {error}"
         ) from error
-    own = open_ledger(recipe.name, data=data)
-    found = own.fates_id(recipe)
-    if not sets.has_manifest(sets.folder(data, "fates", found)):
-        raise ValueError(f"{name}: no fates of this recipe yet; run `make fates RECIPE={name}`")
+    own = open_ledger(recipe.name, data=data) if recipe.name in corpora else None
+    found = own.fates_id(recipe) if own and "matches" in own.manifests else ""
+    if not found or not sets.has_manifest(sets.folder(data, "fates", found)):
+        raise ValueError(
+            f"{name}: no fates of this recipe yet; run `make fates RECIPE={name} DATA={data}`"
+        )
     return _selection(name, found, data=data, ledger=own)
 
 

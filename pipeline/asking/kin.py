@@ -33,20 +33,12 @@ def matches(ledger: Ledger, place: Place) -> str:
         for entry in ledger.inputs("matches")
         if not entry["name"].startswith(fates.LINES)
     ]
-    pairs = fates.read_pairs(urls)
-    a, b = pairs["a"].to_numpy(), pairs["b"].to_numpy()
-    mine = pairs.filter(pa.array((a == np.uint64(place.id)) | (b == np.uint64(place.id))))
-    pairs_of = [
-        pair
-        for pair in mine.to_pylist()
-        if pair["b"] == place.id or pair["kind"] in ("exact", "near")
-    ]
+    pairs_of = matches_of(fates.read_pairs(urls), place.id)
     if not pairs_of:
         return "matches: none"
-    pairs_of.sort(key=lambda pair: (-pair["num_common"] / max(1, pair["num_union"]), pair["a"]))
     other_of = [pair["a"] if pair["b"] == place.id else pair["b"] for pair in pairs_of]
     places = by_id(ledger, other_of[:NUM_SHOWN])
-    rows = [["kind", "with", "of", "title", "common", "of all", "share"]]
+    rows = [["kind", "with", "of", "title or key", "common", "of all", "share"]]
     for pair, other in list(zip(pairs_of, other_of, strict=True))[:NUM_SHOWN]:
         inside = places.get(other) if not pair["corpus"] else None
         rows.append(
@@ -54,7 +46,7 @@ def matches(ledger: Ledger, place: Place) -> str:
                 pair["kind"],
                 show_id(other),
                 pair["corpus"] or (inside.source if inside else ""),
-                inside.title if inside else "",
+                (inside.title or inside.key) if inside else "",
                 f"{pair['num_common']:,}",
                 f"{pair['num_union']:,}",
                 show_number(pair["num_common"] / max(1, pair["num_union"])),
@@ -62,6 +54,25 @@ def matches(ledger: Ledger, place: Place) -> str:
         )
     more = f"\n... and {len(pairs_of) - NUM_SHOWN:,} more" if len(pairs_of) > NUM_SHOWN else ""
     return f"matches: {len(pairs_of):,}\n{aligned(rows)}{more}"
+
+
+def matches_of(pairs: pa.Table, identifier: int) -> list[dict[str, Any]]:
+    """Return the matches (schemas.MATCHES) of a document, the most similar first.
+
+    Texts that share several large buckets may be matched once in each, by several partitions; here
+    every match is named once.
+    """
+    a, b = (pairs[name].to_numpy() == np.uint64(identifier) for name in ("a", "b"))
+    found = {
+        (pair["kind"], pair["corpus"], pair["a"], pair["b"]): pair
+        for pair in pairs.filter(pa.array(a | b)).to_pylist()
+        # `a` of other kinds is a document elsewhere, or an example.
+        if pair["b"] == identifier or pair["kind"] in ("exact", "near")
+    }
+    return sorted(
+        found.values(),
+        key=lambda pair: (-pair["num_common"] / max(1, pair["num_union"]), pair["a"], pair["b"]),
+    )
 
 
 def example(recipe: Recipe, fate: dict[str, Any]) -> str:

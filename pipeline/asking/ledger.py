@@ -1,11 +1,13 @@
 """Open what was made of a corpus so far, to ask about it; nothing here writes."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from corpus import sets
 from corpus.sets import Manifest
 from pipeline import fates, parts
+from pipeline.match import clusters
 from pipeline.recipe import Recipe
 
 
@@ -54,9 +56,20 @@ class Ledger:
     def fates_id(self, recipe: Recipe) -> str:
         """Return the id that the fates of a recipe have over these measures, made or not."""
         stage = fates.stage(
-            recipe, self.manifest("measures"), self.manifest("matches"), data=self.data
+            recipe, self.manifest("measures"), self._matches_for(recipe), data=self.data
         )
         return sets.set_id("fates", stage.identity)
+
+    def _matches_for(self, recipe: Recipe) -> Manifest:
+        """Return matches that know the clusters at a recipe's near_duplicate, else the corpus's."""
+        matched = self.manifest("matches")
+        section = dict(matched.identity["section"])
+        section["cover"] = str(clusters.cover(Fraction(str(recipe.fates.near_duplicate))))
+        if "earlier" in section:
+            section["earlier"] = {**section["earlier"], "cover": section["cover"]}
+        what = {**matched.identity, "section": section}
+        url = sets.folder(self.data, "matches", sets.set_id("matches", what))
+        return sets.read_manifest(url) if sets.has_manifest(url) else matched
 
 
 def open_ledger(name: str, *, data: str) -> Ledger:

@@ -15,7 +15,7 @@ def _pairs(manifest: Manifest) -> str:
     counts = manifest.counts
     return (
         f"{counts.get('num_exact', 0):,} exact and {counts.get('num_near', 0):,} near "
-        "duplicate pairs (Jaccard >= 0.7, verified)"
+        "duplicate pairs stored (Jaccard >= 0.7, verified)"
     )
 
 

@@ -158,10 +158,15 @@ def _origin(ledger: Ledger, place: Place, row: dict[str, Any]) -> str:
 def _fate(fate: dict[str, Any], ledger: Ledger) -> str:
     if fate["verdict"] == "kept":
         return f"fate: kept, {fate['subset']}"
-    lines = [
-        f"fate: dropped by {fate['rule']} ({fate['stage']}): {show_number(fate['value'])}, "
-        f"threshold {show_number(fate['threshold'])}"
-    ]
+    value, threshold = show_number(fate["value"]), show_number(fate["threshold"])
+    measured = f"{value}, threshold {threshold}"
+    if fate["rule"] == "language":
+        # The score is that of another language, and no threshold would help.
+        measured = f"it is {fate['language']} ({value}), not as declared"
+    elif fate["rule"] == "near_duplicate":
+        # The survivor may be less similar, and of one cluster through others.
+        measured = f"{value} with the nearest of its cluster, threshold {threshold}"
+    lines = [f"fate: dropped by {fate['rule']} ({fate['stage']}): {measured}"]
     if fate["survivor"] is not None:
         inside = fate["corpus"] is None
         other = by_id(ledger, [fate["survivor"]]).get(fate["survivor"]) if inside else None

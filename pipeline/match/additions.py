@@ -60,7 +60,7 @@ def check(recipe: Recipe, *, data: str, is_matched: bool) -> None:
 def read(
     recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str, cover: str
 ) -> Additions:
-    """Return what a recipe asks for; `cover` as in similar.py."""
+    """Return what a recipe asks for; `cover` as clusters.cover."""
     config = recipe.matches
     files = evaluation.files(recipe.evaluation)
     found = earlier.find(recipe, data=data)

@@ -32,6 +32,18 @@ CLUSTERS = pa.schema(
     ]
 )
 
+LEAST_COVER = Fraction(9, 10)
+"""See `cover`."""
+
+
+def cover(near_duplicate: Fraction) -> Fraction:
+    """Return the similarity up to which `matches` must know the clusters of its largest buckets.
+
+    There a text that is so similar to its hub need not be compared with others (similar.py). A
+    recipe with a threshold above 0.9 pays for more, and has matches of its own.
+    """
+    return max(LEAST_COVER, near_duplicate)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Clusters:

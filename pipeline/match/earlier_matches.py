@@ -26,7 +26,14 @@ from corpus import schemas, storage
 from corpus.sets import Receipt
 from pipeline.match import lsh, partition
 from pipeline.match.earlier import Found
-from pipeline.match.earlier_pairs import Key, candidates, home, verify_group, verify_pairs
+from pipeline.match.earlier_pairs import (
+    Key,
+    candidates,
+    exact_pairs,
+    home,
+    verify_group,
+    verify_pairs,
+)
 from pipeline.measure import minhash
 from pipeline.parts import batches, open_parquet
 from pipeline.recipe import Matches
@@ -217,23 +224,17 @@ def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> Non
     pairs = pa.table(
         [rows[:, 0].astype(np.int64), *(rows[:, column] for column in (1, 2, 3))], schema=PAIRS
     )
-    # Where each document lies: the first row of its side and id tells.
-    order = np.lexsort((ids, side))
-    places = dict(
-        zip(
-            zip(side[order].tolist(), ids[order].tolist(), strict=True), order.tolist(), strict=True
-        )
-    )
-    needs = {
-        (int(tags[places[document]]), document[1], where)
-        for (corpus, a, b, _), where in zip(rows.tolist(), homes.tolist(), strict=True)
-        for document in ((corpus, a), (0, b))
-    }
-    columns = list(zip(*sorted(needs), strict=True)) or [(), (), ()]
-    wanted = pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, WANTED, strict=True)],
-        schema=WANTED,
-    )
+    needs = [np.empty((0, 3), np.uint64)]
+    for one in np.unique(side).tolist():
+        # Of a document's rows, one for each bucket, any tells where it lies.
+        mine = np.flatnonzero(side == one)
+        mine = mine[np.argsort(ids[mine], kind="stable")]
+        with_one = rows[:, 0] == np.uint64(one) if one else np.ones(len(rows), np.bool_)
+        members = rows[with_one, 1 if one else 2]
+        lies = tags[mine[np.searchsorted(ids[mine], members)]]
+        needs.append(np.stack([lies, members, homes[with_one].astype(np.uint64)], axis=1))
+    part_of, needed, where = lsh.distinct(np.concatenate(needs)).T
+    wanted = pa.table([part_of, needed, where.astype(np.int64)], schema=WANTED)
     with output.create(f"{part.name}.pairs.arrow") as file:
         partition.write(file, pairs, homes, num=sizes["pairs"])
     with output.create(f"{part.name}.wanted.arrow") as file:
@@ -349,18 +350,8 @@ def match_part(part: Part, output: Output) -> None:
 def _exact_pairs(part: Part) -> list[tuple[int, int, int, int, int]]:
     """Return for each new document the smallest id with its key in each earlier corpus."""
     table = partition.read(part.inputs["keys"], part.inputs["partition"], schema=EXACT)
-    old: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
-    columns = [table[name].to_pylist() for name in EXACT.names]
-    for high, low, side, identifier in zip(*columns, strict=True):
-        if side:
-            least = old[high, low].get(side, identifier)
-            old[high, low][side] = min(least, identifier)
-    return [
-        (corpus, a, identifier, 1, 1)
-        for high, low, side, identifier in zip(*columns, strict=True)
-        if not side
-        for corpus, a in old.get((high, low), {}).items()
-    ]
+    found = exact_pairs(*(table[name].to_numpy() for name in EXACT.names))
+    return [(side, a, b, 1, 1) for side, a, b in zip(*map(np.ndarray.tolist, found), strict=True)]
 
 
 def _near_pairs(part: Part, output: Output) -> list[tuple[int, int, int, int, int]]:

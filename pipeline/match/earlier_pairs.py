@@ -5,19 +5,21 @@ Side 0 is this corpus; 1, 2, ... are the earlier ones.
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corpus import keyed
-from pipeline.match import lsh
+from pipeline.match import dense, lsh
 
 U64 = NDArray[np.uint64]
+I64 = NDArray[np.int64]
 Key = tuple[int, int]
 """Side and id of a document."""
 
 
-def candidates(key: U64, exact: U64, side: NDArray[np.int64], ids: U64) -> U64:
+def candidates(key: U64, exact: U64, side: I64, ids: U64) -> U64:
     """Return the pairs of an earlier document and one of this corpus that share a bucket.
 
     Args:
@@ -69,6 +71,31 @@ def _name(members: U64) -> np.uint64:
     return np.uint64(max(1, int(np.bitwise_xor.reduce(total))))
 
 
+def exact_pairs(high: U64, low: U64, side: I64, ids: U64) -> tuple[I64, U64, U64]:
+    """Return for each new document the earlier ones with its exact key.
+
+    Args:
+        high: [N] first half of the exact key.
+        low: [N] second half.
+        side: [N] 0 for this corpus, else the number of an earlier one.
+        ids: [N].
+
+    Returns:
+        [M] side and smallest id of the earlier documents, and id of the new one.
+    """
+    order = np.lexsort((ids, side, low, high))
+    high, low, side, ids = high[order], low[order], side[order], ids[order]
+    is_other = np.ones(len(ids), np.bool_)
+    is_other[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+    text = np.cumsum(is_other)
+    is_other[1:] |= side[1:] != side[:-1]
+    new, old = np.flatnonzero(side == 0), np.flatnonzero(is_other & (side > 0))
+    first = np.searchsorted(text[old], text[new])
+    num = np.searchsorted(text[old], text[new], side="right") - first
+    a = old[np.repeat(first, num) + lsh.counted(num)]
+    return side[a], ids[a], ids[np.repeat(new, num)]
+
+
 def home(rows: U64, *, num: int) -> NDArray[np.int64]:
     """Return the partition in which each pair is verified: of its group, or of its old document."""
     name = np.where(rows[:, 3] > 0, rows[:, 3], keyed.mix(2, rows[:, 0], rows[:, 1]))
@@ -104,23 +131,28 @@ def verify_group(
 ) -> list[tuple[Key, Key, int, int]]:
     """Find for each new document of a giant bucket the most similar one of each earlier corpus.
 
-    A new document leaves as soon as it is as similar as `cover` to an earlier one, so a bucket of
-    copies takes one round: at every threshold up to `cover` it has a match if it has any.
+    `old` are sorted. A new document leaves as soon as it is as similar as `cover` to an earlier
+    one, so a bucket of copies takes one round: at every threshold up to `cover` it has a match if
+    it has any.
     """
     sets = _sets([*old, *new], shingles)
-    best: dict[tuple[int, Key], tuple[Fraction, Key, int, int]] = {}
+    everyone = dense.encode(np.arange(len(sets.ids)), sets)
     left = np.arange(len(new))
-    for number, a in enumerate(old):
-        rows = np.full(len(left), number, np.int64)
-        _, matched, common, union = lsh.verify_pairs(rows, left + len(old), sets)
-        matched = matched - len(old)
-        columns = (column.tolist() for column in (matched, common, union))
-        for b, shared, whole in zip(*columns, strict=True):
-            before = best.get((a[0], new[b]))
-            if before is None or Fraction(shared, whole) > before[0]:
-                best[a[0], new[b]] = (Fraction(shared, whole), a, shared, whole)
-        gone = common * cover.denominator >= cover.numerator * union
-        left = left[~np.isin(left, matched[gone])]
-        if not len(left):
-            break
-    return [(a, b, shared, whole) for (_, b), (_, a, shared, whole) in best.items()]
+    found: list[tuple[Key, Key, int, int]] = []
+    for _, corpus in groupby(enumerate(old), key=lambda numbered: numbered[1][0]):
+        best, common, union = (np.full(len(new), start, np.int64) for start in (-1, 0, 1))
+        for number, _ in corpus:
+            if not len(left):
+                break
+            rows = np.full(len(left), number, np.int64)
+            shared = everyone.num_common(rows, left + len(old), least=lsh.LEAST)
+            whole = everyone.sizes[number] + everyone.sizes[left + len(old)] - shared
+            better = shared * union[left] > common[left] * whole
+            mine = left[better]
+            best[mine], common[mine], union[mine] = number, shared[better], whole[better]
+            left = left[shared * cover.denominator < cover.numerator * whole]
+        found.extend(
+            (old[int(best[b])], new[b], int(common[b]), int(union[b]))
+            for b in np.flatnonzero(best >= 0).tolist()
+        )
+    return found

@@ -20,6 +20,9 @@ LEAST = Fraction(7, 10)
 MAX_PAIRS_BUCKET = 64
 """A bucket of at most so many distinct texts is told pair by pair; a larger one by its members."""
 
+_CHUNK = 1 << 20
+_HALF, _LOW = np.uint64(32), np.uint64((1 << 32) - 1)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sets:
@@ -39,7 +42,9 @@ class Sets:
         return found
 
 
-def candidates(keys: U64, exact: U64, ids: U64) -> tuple[U64, U64, U64]:
+def candidates(
+    keys: U64, exact: U64, ids: U64, *, max_pairs: int = MAX_PAIRS_BUCKET
+) -> tuple[U64, U64, U64]:
     """Return the pairs that share a bucket.
 
     Documents with the same exact key share every bucket, so only the one with the smallest id
@@ -49,6 +54,7 @@ def candidates(keys: U64, exact: U64, ids: U64) -> tuple[U64, U64, U64]:
         keys: [N] band keys.
         exact: [N] exact keys (their first 64 bits).
         ids: [N] document ids.
+        max_pairs: distinct texts in a bucket that is not giant.
 
     Returns:
         a, b and group, uint64 [M] each: a < b, sorted by (a, b, group). Group is 0 for a plain
@@ -66,25 +72,53 @@ def candidates(keys: U64, exact: U64, ids: U64) -> tuple[U64, U64, U64]:
     keys, ids = keys[by_id], ids[by_id]
     starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
     sizes = np.diff(np.r_[starts, len(keys)])
-    # In a small bucket each member is paired with all behind it.
-    small = np.repeat(sizes <= MAX_PAIRS_BUCKET, sizes)
+    # Places of ids in their order, two of which are one number: pairs are many.
+    nodes = sort_distinct(ids.copy())
+    place = np.searchsorted(nodes, ids).astype(np.uint64)
+    small = np.repeat(sizes <= max_pairs, sizes)
     num_behind = np.where(small, np.repeat(starts + sizes, sizes) - np.arange(len(keys)) - 1, 0)
-    one = np.repeat(np.arange(len(keys)), num_behind)
-    other = one + 1 + counted(num_behind)
-    found = [np.stack([ids[one], ids[other], np.zeros(len(one), np.uint64)], axis=1)]
-    for bucket in np.flatnonzero(sizes > MAX_PAIRS_BUCKET):
-        members = ids[starts[bucket] : starts[bucket] + sizes[bucket]]
+    pairs = _pairs_behind(place, num_behind)
+    told = [np.empty((0, 3), np.uint64)]
+    for bucket in np.flatnonzero(sizes > max_pairs):
+        members = slice(starts[bucket], starts[bucket] + sizes[bucket])
         # The group is named by its members, so the same bucket in another band is the same.
-        told = np.full((len(members) - 1, 3), _name(members), dtype=np.uint64)
-        told[:, 0], told[:, 1] = members[0], members[1:]
-        found.append(told)
-    a, b, group = distinct(np.concatenate(found)).T
-    return a, b, group
+        rows = np.full((sizes[bucket] - 1, 3), _name(ids[members]), dtype=np.uint64)
+        rows[:, 0], rows[:, 1] = place[members][0], place[members][1:]
+        told.append(rows)
+    x, y, name = distinct(np.concatenate(told)).T
+    others = x << _HALF | y
+    at = np.searchsorted(pairs, others, side="right")
+    group = np.insert(np.zeros(len(pairs), np.uint64), at, name)
+    pairs = np.insert(pairs, at, others)
+    return nodes[pairs >> _HALF], nodes[pairs & _LOW], group
+
+
+def _pairs_behind(place: U64, num_behind: I64) -> U64:
+    """Return the distinct pairs of each place with the next ones, sorted, two places in 64 bits."""
+    ends = np.cumsum(num_behind)
+    pairs = np.empty(int(ends[-1]), np.uint64)
+    begin = 0
+    while begin < len(place):
+        done = int(ends[begin - 1]) if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, done + _CHUNK, side="right")))
+        one = np.repeat(np.arange(begin, end), num_behind[begin:end])
+        other = one + 1 + counted(num_behind[begin:end])
+        pairs[done : done + len(one)] = place[one] << _HALF | place[other]
+        begin = end
+    return sort_distinct(pairs)
 
 
 def counted(lengths: I64) -> I64:
     """Return 0, 1, 2, ... for each length, one behind another."""
     return np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def sort_distinct(values: U64) -> U64:
+    """Sort values where they are, and return each once; np.unique needs more memory and time."""
+    values.sort()
+    first = np.ones(len(values), dtype=np.bool_)
+    first[1:] = values[1:] != values[:-1]
+    return values[first]
 
 
 def distinct(rows: U64) -> U64:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.match import forest_kernel, overlap_kernel
+from pipeline.match.clusters import LEAST_COVER
 from pipeline.match.components import components
 from pipeline.match.dense import encode
 from pipeline.match.lsh import LEAST, Pairs, Sets, distinct, verify_pairs
@@ -23,23 +24,12 @@ I64 = NDArray[np.int64]
 MAX_PAIRS_GROUP = 512
 """Of a told bucket of at most so many texts all pairs are compared; see `verify_group`."""
 
-LEAST_COVER = Fraction(9, 10)
-"""See `cover`."""
-
 _NUM_PIVOTS = 64
 _LEAST_COVERED = 4
 _MANY_PAIRS = 1 << 19
 _ENCODED = 8
 """Pairs for each text of a bucket from which encoding them pays."""
 _ROUNDING = 1e-9
-
-
-def cover(near_duplicate: Fraction) -> Fraction:
-    """Return the similarity from which a text need not be compared beside its hub.
-
-    Up to it clusters are those of all pairs; a recipe with a threshold above 0.9 pays for more.
-    """
-    return max(LEAST_COVER, near_duplicate)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,7 +176,7 @@ def verify_group(
         members: rows of the sets, sorted.
         sets: the shingles.
         least: the least Jaccard similarity.
-        cover: the highest threshold at which clusters are exact.
+        cover: the highest threshold at which clusters are exact (clusters.cover).
         max_pairs: see above.
         num_pivots: hubs in any case, and hubs to which all distances are known.
         told: the groups, and which of them this is; a pair that one before it has is left to that.

@@ -173,7 +173,7 @@ def _warm() -> None:
     import numpy as np
     import pyarrow as pa
 
-    from pipeline.match import lsh, similar
+    from pipeline.match import clusters, lsh, similar
     from pipeline.measure import metrics, minhash
     from pipeline.text import clean, words
 
@@ -185,7 +185,7 @@ def _warm() -> None:
     one = np.zeros(1, np.int64)
     sets = lsh.Sets(ids=one.astype(np.uint64), starts=one, ends=one + 1, values=shingles.hashes[:1])
     told = one.astype(np.uint64)
-    similar.verify(told, told, told + np.uint64(1), sets, cover=similar.LEAST_COVER)
+    similar.verify(told, told, told + np.uint64(1), sets, cover=clusters.LEAST_COVER)
 
 
 def main() -> None:

@@ -89,21 +89,38 @@ def test_a_text_without_words_is_no_candidate_and_a_short_one_matches_its_equal_
         unique_by=lambda row: row[2],
         max_size=25,
     ),
+    st.integers(1, 8),
     st.randoms(),
 )
-def test_candidates_are_the_pairs_of_a_bucket_one_for_each_text(rows, rng):
+def test_candidates_are_the_pairs_of_a_bucket_one_for_each_text(rows, max_pairs, rng):
     def run(rows):
         columns = np.array(rows, dtype=np.uint64).reshape(-1, 3)
-        a, b, group = lsh.candidates(columns[:, 0], columns[:, 1], columns[:, 2])
+        a, b, group = lsh.candidates(
+            columns[:, 0], columns[:, 1], columns[:, 2], max_pairs=max_pairs
+        )
         return list(zip(a.tolist(), b.tolist(), group.tolist(), strict=True))
 
-    expected = set()
+    expected: set[tuple[int, int]] = set()
+    giants: set[tuple[int, ...]] = set()
     for key in {row[0] for row in rows}:
         least: dict[int, int] = {}
         for _, exact, identifier in (row for row in rows if row[0] == key):
-            least[exact] = min(identifier, least.get(exact, identifier))
-        expected.update((a, b, 0) for a, b in combinations(sorted(least.values()), 2))
-    assert set(run(rows)) == expected
+            least[exact] = min(identifier, least.get(exact) or identifier)
+        if len(least) > max_pairs:
+            giants.add(tuple(sorted(least.values())))
+        else:
+            expected.update(combinations(sorted(least.values()), 2))
+    found = run(rows)
+    assert found == sorted(set(found))
+    assert {(a, b) for a, b, group in found if not group} == expected
+    told: dict[int, set[int]] = {}
+    for a, b, group in found:
+        if group:
+            told.setdefault(group, {a}).add(b)
+            assert a <= min(told[group])
+    assert {tuple(sorted(members)) for members in told.values()} == {
+        members for members in giants if len(members) > 1
+    }
     shuffled = list(rows)
     rng.shuffle(shuffled)
     assert run(shuffled) == run(rows)

@@ -88,3 +88,56 @@ def test_a_bucket_of_copies_takes_one_round():
     table = {(side, n): same for side in (0, 1) for n in range(100)}
     old, new = [(1, n) for n in range(100)], [(0, n) for n in range(100)]
     assert len(earlier_pairs.verify_group(old, new, table, cover=Fraction(1))) == 100
+
+
+SETS = st.lists(st.sets(st.integers(0, 12), min_size=1, max_size=12), min_size=1, max_size=8)
+
+
+@given(SETS, SETS, SETS, st.integers(90, 100))
+def test_of_two_earlier_corpora_each_names_the_first_of_its_nearest(one, two, new, percent):
+    texts = {
+        (side, n): own
+        for side, all_of in enumerate((new, one, two))
+        for n, own in enumerate(all_of)
+    }
+    table = {key: np.sort(np.array(list(own), np.uint64)) for key, own in texts.items()}
+    cover = Fraction(percent, 100)
+
+    def similarity(a, b):
+        return Fraction(len(texts[a] & texts[b]), len(texts[a] | texts[b]))
+
+    expected = set()
+    for b in (key for key in texts if not key[0]):
+        for side in (1, 2):
+            every = sorted(key for key in texts if key[0] == side)
+            # It is compared until it has met a copy.
+            met = next((n for n, a in enumerate(every) if similarity(a, b) >= cover), len(every))
+            near = [a for a in every[: met + 1] if similarity(a, b) >= lsh.LEAST]
+            if near:
+                best = max(near, key=lambda a: (similarity(a, b), -a[1]))
+                common = len(texts[best] & texts[b])
+                expected.add((best, b, common, len(texts[best] | texts[b])))
+            if met < len(every):
+                break
+    old = sorted(key for key in texts if key[0])
+    found = earlier_pairs.verify_group(old, sorted(set(texts) - set(old)), table, cover=cover)
+    assert len(found) == len(set(found))
+    assert set(found) == expected
+
+
+@given(ROWS, st.randoms())
+def test_a_document_stands_in_a_corpus_whose_texts_have_its_whole_key(rows, rng):
+    # high and low half of the key, side, id
+    expected = []
+    for high, low, side, identifier in rows:
+        same = [row for row in rows if row[:2] == (high, low) and row[2]]
+        if not side:
+            corpora = {row[2] for row in same}
+            expected += [
+                (corpus, min(row[3] for row in same if row[2] == corpus), identifier)
+                for corpus in corpora
+            ]
+    rng.shuffle(rows)
+    high, low, side, ids = np.array(rows, np.uint64).reshape(-1, 4).T
+    found = earlier_pairs.exact_pairs(high, low, side.astype(np.int64), ids)
+    assert sorted(zip(*(column.tolist() for column in found), strict=True)) == sorted(expected)

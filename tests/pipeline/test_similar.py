@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.match import dense, dense_kernel, lsh, partition, similar, verified
+from pipeline.match import clusters, dense, dense_kernel, lsh, partition, similar, verified
 from pipeline.match.components import components
 
 
@@ -72,7 +72,7 @@ def test_verified_pairs_are_those_of_the_definition(texts, rng):
     rng.shuffle(every)
     a, b = np.array(every, np.uint64).reshape(-1, 2).T
     plain = np.zeros(len(a), np.uint64)
-    pairs, num_giant = similar.verify(a, b, plain, sets, cover=similar.LEAST_COVER)
+    pairs, num_giant = similar.verify(a, b, plain, sets, cover=clusters.LEAST_COVER)
     found = as_rows(sets, pairs)
     assert num_giant == 0
     assert found == sorted(pairs_by_definition(texts))
@@ -81,7 +81,7 @@ def test_verified_pairs_are_those_of_the_definition(texts, rng):
 @given(families(), st.integers(90, 100), st.integers(0, 8))
 def test_a_giant_bucket_has_the_clusters_of_all_its_pairs_up_to_its_cover(texts, most, num_pivots):
     sets = sets_of(texts)
-    cover = similar.cover(Fraction(most, 100))
+    cover = clusters.cover(Fraction(most, 100))
     found = as_rows(
         sets,
         similar.verify_group(
@@ -109,7 +109,7 @@ def test_buckets_that_overlap_have_the_clusters_of_all_their_pairs(texts, data):
     ]
     a, b, group = np.array(data.draw(st.permutations(told * 2)), np.uint64).T
     sets = sets_of(texts)
-    pairs, num_giant = similar.verify(a, b, group, sets, cover=similar.LEAST_COVER)
+    pairs, num_giant = similar.verify(a, b, group, sets, cover=clusters.LEAST_COVER)
     assert num_giant == 0
     found = as_rows(sets, pairs)
     together = {pair for bucket in buckets for pair in combinations(sorted(bucket), 2)}
@@ -188,7 +188,7 @@ def test_a_giant_bucket_of_changed_copies_has_few_hubs_whatever_comes_first():
         texts[number] = set(base.tolist())
     sets = sets_of(texts)
     found = as_rows(sets, similar.verify_group(np.arange(900), sets))
-    assert set(labels_at(similar.LEAST_COVER, texts, found).values()) == {0}
+    assert set(labels_at(clusters.LEAST_COVER, texts, found).values()) == {0}
     assert len(found) == 899
 
 
