@@ -37,7 +37,7 @@ from pipeline.text import words
 
 VERSION = 5
 _BATCH_ROWS = 1024
-_KEY_BYTES = 24
+_KEY_BYTES = 32
 
 BAND_KEYS = pa.schema(
     [("key", pa.uint64()), ("exact", pa.uint64()), ("id", pa.uint64()), ("part", pa.uint64())]
@@ -219,7 +219,7 @@ def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> Non
     table = partition.read(part.inputs["files"], part.inputs["partition"], schema=BAND_KEYS)
     ids = table["id"].to_numpy()
     a, b, group = lsh.candidates(table["key"].to_numpy(), table["exact"].to_numpy(), ids)
-    homes = lsh.home(a, group, num=sizes["pairs"])
+    homes = lsh.home(a, num=sizes["pairs"])
     with output.create(f"{part.name}.pairs.arrow") as file:
         pairs = pa.table([a, b, group], schema=PAIRS)
         partition.write(file, pairs, homes, num=sizes["pairs"])

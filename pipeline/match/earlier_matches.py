@@ -27,6 +27,7 @@ from corpus.sets import Receipt
 from pipeline.match import lsh, partition
 from pipeline.match.earlier import Found
 from pipeline.match.earlier_pairs import (
+    MAX_PAIRS,
     Key,
     candidates,
     exact_pairs,
@@ -76,7 +77,7 @@ def section(found: Sequence[Found], config: Matches, *, cover: str) -> dict[str,
         "shingle_words": config.shingle_words,
         "least": str(lsh.LEAST),
         "cover": cover,
-        "max_pairs_bucket": lsh.MAX_PAIRS_BUCKET,
+        "max_pairs": MAX_PAIRS,
     }
 
 

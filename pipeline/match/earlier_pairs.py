@@ -18,6 +18,9 @@ I64 = NDArray[np.int64]
 Key = tuple[int, int]
 """Side and id of a document."""
 
+MAX_PAIRS = 1 << 10
+"""A bucket of at most so many pairs of an earlier and a new document is told pair by pair."""
+
 
 def candidates(key: U64, exact: U64, side: I64, ids: U64) -> U64:
     """Return the pairs of an earlier document and one of this corpus that share a bucket.
@@ -52,7 +55,7 @@ def candidates(key: U64, exact: U64, side: I64, ids: U64) -> U64:
     for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(key)], strict=False):
         first = start + int((side[start:end] == 0).sum())
         old, new = np.arange(first, end), np.arange(start, first)
-        if len(old) * len(new) <= lsh.MAX_PAIRS_BUCKET**2:
+        if len(old) * len(new) <= MAX_PAIRS:
             a, b = np.repeat(old, len(new)), np.tile(new, len(old))
             different = exact[a] != exact[b]
             a, b, group = a[different], b[different], np.uint64(0)

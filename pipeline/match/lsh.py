@@ -17,7 +17,7 @@ Pairs = tuple[I64, I64, I64, I64]
 LEAST = Fraction(7, 10)
 """The least Jaccard similarity that is kept as a match."""
 
-MAX_PAIRS_BUCKET = 64
+MAX_PAIRS_BUCKET = 16
 """A bucket of at most so many distinct texts is told pair by pair; a larger one by its members."""
 
 _CHUNK = 1 << 20
@@ -134,9 +134,13 @@ def _name(members: U64) -> int:
     return max(1, int(np.bitwise_xor.reduce(marks)))
 
 
-def home(a: U64, group: U64, *, num: int) -> NDArray[np.int64]:
-    """Return the partition in which each pair is verified: of its group, or of its first id."""
-    return (keyed.mix(1, np.where(group > 0, group, a)) % np.uint64(num)).astype(np.int64)
+def home(a: U64, *, num: int) -> NDArray[np.int64]:
+    """Return the partition in which each pair is verified: of its first id.
+
+    That of a giant bucket is the same for all of its rows, and mostly in the other bands too, so
+    that few texts are needed in many places.
+    """
+    return (keyed.mix(1, a) % np.uint64(num)).astype(np.int64)
 
 
 def verify_pairs(a: I64, b: I64, sets: Sets, *, least: Fraction = LEAST) -> Pairs:

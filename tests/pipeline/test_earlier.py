@@ -1,5 +1,6 @@
 """Two sides: every pair of an earlier and a new document in one bucket, verified exactly."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_candidates_are_the_pairs_of_both_sides_that_share_a_bucket(rows, rng):
 
 
 def test_a_giant_bucket_is_linear_and_holds_every_member():
-    size = lsh.MAX_PAIRS_BUCKET + 10
+    size = math.isqrt(earlier_pairs.MAX_PAIRS) + 10
     rows = [(1, n, 1, n) for n in range(1, size)] + [(1, n + size, 0, n) for n in range(1, size)]
     found = candidates(rows)
     assert len(found) <= 2 * size
