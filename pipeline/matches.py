@@ -38,6 +38,7 @@ from pipeline.text import words
 VERSION = 5
 _BATCH_ROWS = 1024
 _KEY_BYTES = 32
+_BAND_KEY_BYTES = 128  # with the pairs of its bucket, which may be as many as MAX_PAIRS_BUCKET / 2
 
 BAND_KEYS = pa.schema(
     [("key", pa.uint64()), ("exact", pa.uint64()), ("id", pa.uint64()), ("part", pa.uint64())]
@@ -70,7 +71,7 @@ def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str)
     # How many partitions keep keys and, were every document a candidate, shingles in memory.
     sizes = {
         "exact": partition.num_partitions(num_documents * _KEY_BYTES),
-        "bands": partition.num_partitions(num_documents * _KEY_BYTES * config.bands),
+        "bands": partition.num_partitions(num_documents * _BAND_KEY_BYTES * config.bands),
         "pairs": partition.num_partitions(2 * num_bytes),
     }
     texts = {entry["name"]: entry for entry in measures.part_inputs(documents, data=data)}

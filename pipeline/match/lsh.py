@@ -17,7 +17,7 @@ Pairs = tuple[I64, I64, I64, I64]
 LEAST = Fraction(7, 10)
 """The least Jaccard similarity that is kept as a match."""
 
-MAX_PAIRS_BUCKET = 16
+MAX_PAIRS_BUCKET = 64
 """A bucket of at most so many distinct texts is told pair by pair; a larger one by its members."""
 
 _CHUNK = 1 << 20
