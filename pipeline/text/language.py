@@ -8,7 +8,8 @@
     "mis"    enough text, and in none of the model's languages, as far as it can tell; score 0
 
 Of a text longer than NUM_PIECES * PIECE_CHARS characters, that many pieces are looked at, at equal
-distances from its first character to its last. tests/bench/test_language.py measures all this.
+distances from its first character to its last; but a glance at fewer and shorter ones is enough
+where its score is GLANCE_SCORE. tests/bench/test_language.py measures all this.
 """
 
 import re
@@ -25,10 +26,13 @@ from pipeline.recipe import Recipe, Source
 from pipeline.text.language_codes import are_related, normalized
 from pipeline.text.language_models import SCORE_ONE, UNDETERMINED, UNKNOWN, Model, digest, load
 
-LANGUAGE_VERSION = 1
+LANGUAGE_VERSION = 2
 """Raise it with every change of output."""
 NUM_PIECES = 16
 PIECE_CHARS = 128
+GLANCE_PIECES = 8
+GLANCE_CHARS = 96
+GLANCE_SCORE = 9_000
 MIN_LETTERS = 20
 PASSES, OTHER_LANGUAGE, LOW_SCORE = 0, 1, 2
 """Verdicts; the names of their rules are RULES[verdict]."""
@@ -108,6 +112,7 @@ def section(path: str) -> dict[str, Any]:
         "libraries": load(path).libraries,
         "version": LANGUAGE_VERSION,
         "pieces": [NUM_PIECES, PIECE_CHARS],
+        "glance": [GLANCE_PIECES, GLANCE_CHARS, GLANCE_SCORE],
         "min_letters": MIN_LETTERS,
     }
 
@@ -117,25 +122,32 @@ def identify(texts: Sequence[str], model: Model) -> tuple[list[str], NDArray[np.
     codes: list[str] = []
     scores = np.zeros(len(texts), dtype=np.int64)
     for n, text in enumerate(texts):
-        looked_at = pieces(text)
-        if _ENOUGH_LETTERS.match(looked_at):
-            code, scores[n] = model.answer(looked_at)
-        else:
-            code = UNDETERMINED
+        code, scores[n] = _identify(text, model)
         codes.append(code)
     return codes, scores
+
+
+def _identify(text: str, model: Model) -> tuple[str, int]:
+    if len(text) > NUM_PIECES * PIECE_CHARS:
+        glance = pieces(text, num=GLANCE_PIECES, num_chars=GLANCE_CHARS)
+        if _ENOUGH_LETTERS.match(glance):
+            code, score = model.answer(glance)
+            if score >= GLANCE_SCORE:
+                return code, score
+    looked_at = pieces(text)
+    return model.answer(looked_at) if _ENOUGH_LETTERS.match(looked_at) else (UNDETERMINED, 0)
 
 
 _ENOUGH_LETTERS = re.compile(rf"(?:[\W\d_]*+[^\W\d_]){{{MIN_LETTERS}}}")
 
 
-def pieces(text: str) -> str:
+def pieces(text: str, *, num: int = NUM_PIECES, num_chars: int = PIECE_CHARS) -> str:
     """Return what of a text is looked at: all, or pieces at equal distances, one a line."""
-    if len(text) <= NUM_PIECES * PIECE_CHARS:
+    if len(text) <= num * num_chars:
         return text
-    last = len(text) - PIECE_CHARS
-    starts = (last * n // (NUM_PIECES - 1) for n in range(NUM_PIECES))
-    return "\n".join(text[start : start + PIECE_CHARS] for start in starts)
+    last = len(text) - num_chars
+    starts = (last * n // (num - 1) for n in range(num))
+    return "\n".join(text[start : start + num_chars] for start in starts)
 
 
 def effective(hints: Sequence[str], source_language: str, model: Model) -> list[str]:

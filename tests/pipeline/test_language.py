@@ -103,6 +103,22 @@ def test_a_long_text_is_looked_at_in_pieces_from_its_first_to_its_last_character
     assert text.endswith(found[-1])
 
 
+def test_where_a_glance_is_not_sure_all_pieces_are_looked_at(cld2):
+    plain = " ".join(SENTENCES.values())
+    own = next(iter(SENTENCES.values())) + " "
+    same, mixed = own * 200, (own * 20 + plain) * 8
+    glances = [
+        cld2.answer(
+            language.pieces(text, num=language.GLANCE_PIECES, num_chars=language.GLANCE_CHARS)
+        )
+        for text in (same, mixed)
+    ]
+    assert [score >= language.GLANCE_SCORE for _, score in glances] == [True, False]
+    codes, scores = language.identify([same, mixed], cld2)
+    assert (codes[0], scores[0]) == glances[0]
+    assert (codes[1], scores[1]) == cld2.answer(language.pieces(mixed))
+
+
 def test_both_models_know_plain_sentences(cld2, lid176):
     for model in (cld2, lid176):
         codes, scores = language.identify(list(SENTENCES.values()), model)
