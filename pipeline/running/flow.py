@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import pyarrow as pa
+
 from corpus import identity, sets, storage
 from corpus.progress import Progress
 from corpus.sets import Manifest, Receipt
@@ -175,6 +177,8 @@ def do_part(part: Part, *, step: str, siblings: list[str], work: Callable[[Part,
         facts=output.facts,
     )
     sets.commit_part(step, receipt)
+    # Arrow keeps what it has freed for the next part, which may be of another step and need less.
+    pa.default_memory_pool().release_unused()
     return receipt
 
 
