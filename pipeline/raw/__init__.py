@@ -1,0 +1,1 @@
+"""Raw files as bytes: archives, compression, encodings, lines; damage costs only itself."""
