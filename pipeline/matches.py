@@ -176,22 +176,9 @@ def write_keys(part: Part, output: Output, *, sizes: dict[str, int], bands: int)
     exact = pa.concat_tables(exact_tables) if exact_tables else EXACT_KEYS.empty_table()
     band = pa.concat_tables(band_tables) if band_tables else BAND_KEYS.empty_table()
     with output.create(f"{part.name}.exact.arrow") as file:
-        partition.write(file, exact, _spread(exact, "high", sizes["exact"]), num=sizes["exact"])
+        partition.write_by(file, exact, "high", num=sizes["exact"])
     with output.create(f"{part.name}.bands.arrow") as file:
-        partition.write(file, band, _spread(band, "key", sizes["bands"]), num=sizes["bands"])
-
-
-def _spread(table: pa.Table, column: str, num: int) -> np.ndarray:
-    return (table[column].to_numpy() % np.uint64(num)).astype(np.int64)
-
-
-def _files(receipts: list[Receipt], folder: str, ending: str) -> list[str]:
-    return [
-        storage.join(folder, name)
-        for receipt in receipts
-        for name in receipt.files
-        if name.endswith(ending)
-    ]
+        partition.write_by(file, band, "key", num=sizes["bands"])
 
 
 def _plan_candidates(
@@ -203,7 +190,7 @@ def _plan_candidates(
     url: str,
 ) -> list[Part]:
     keys = receipts["keys"]
-    files = _files(keys, storage.join(url, "work", "keys"), ".bands.arrow")
+    files = partition.files(keys, storage.join(url, "work", "keys"), ".bands.arrow")
     digests = [receipt.content() for receipt in keys]
     return [
         Part(
@@ -234,7 +221,7 @@ def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> Non
     order = np.lexsort((home, ids[where], tags))
     wanted = pa.table([tags[order], ids[where][order], home[order]], schema=WANTED)
     with output.create(f"{part.name}.wanted.arrow") as file:
-        partition.write(file, wanted, _spread(wanted, "part", sizes["bands"]), num=sizes["bands"])
+        partition.write_by(file, wanted, "part", num=sizes["bands"])
     output.count(num_candidates=len(a))
 
 
@@ -247,7 +234,7 @@ def _plan_shingles(
     url: str,
 ) -> list[Part]:
     candidates = receipts["candidates"]
-    files = _files(candidates, storage.join(url, "work", "candidates"), ".wanted.arrow")
+    files = partition.files(candidates, storage.join(url, "work", "candidates"), ".wanted.arrow")
     digests = [receipt.content() for receipt in candidates]
     return [
         Part(
@@ -319,7 +306,7 @@ def _plan_parts(
                 "matches", "exact", content, [receipt.content() for receipt in keys], p
             ),
             inputs={
-                "keys": _files(keys, storage.join(work, "keys"), ".exact.arrow"),
+                "keys": partition.files(keys, storage.join(work, "keys"), ".exact.arrow"),
                 "partition": p,
             },
         )
@@ -331,8 +318,10 @@ def _plan_parts(
             name=f"near-{p:05d}",
             fingerprint=part_fingerprint("matches", "near", content, digests, p),
             inputs={
-                "pairs": _files(candidates, storage.join(work, "candidates"), ".pairs.arrow"),
-                "shingles": _files(shingles, storage.join(work, "shingles"), ".arrow"),
+                "pairs": partition.files(
+                    candidates, storage.join(work, "candidates"), ".pairs.arrow"
+                ),
+                "shingles": partition.files(shingles, storage.join(work, "shingles"), ".arrow"),
                 "partition": p,
                 "cover": cover,
             },

@@ -20,7 +20,6 @@ _XML_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
 _DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]{0,1000}>", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
-_BLANK_TEXT = re.compile(r"\s*")
 _MIN_WRAPPED_LINES = 3
 _KEEP_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 

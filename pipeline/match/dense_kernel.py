@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.compiled import kernel
+from pipeline.match.overlap_kernel import walk
 
 SLOT_BITS = 20
 """Elements are counted by their low bits, which are as good as random: they are hashes."""
@@ -138,14 +139,6 @@ def common(bits, begins, rest, sizes, a, b, numerator, denominator):
         num = 0
         for word in range(bits.shape[1]):
             num += _ones(bits[one, word] & bits[other, word])
-        i, i_end = begins[one], begins[one + 1]
-        j, j_end = begins[other], begins[other + 1]
-        while i < i_end and j < j_end:
-            if num + min(i_end - i, j_end - j) < least:
-                break
-            x, y = rest[i], rest[j]
-            num += x == y
-            i += x <= y
-            j += y <= x
+        num = walk(rest, begins[one], begins[one + 1], begins[other], begins[other + 1], num, least)
         out[pair] = num if num >= least else -1
     return out

@@ -23,7 +23,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from corpus import schemas, storage
-from corpus.sets import Receipt
 from pipeline.match import lsh, partition
 from pipeline.match.earlier import Found
 from pipeline.match.earlier_pairs import (
@@ -171,7 +170,7 @@ def write_keys(part: Part, output: Output, *, sizes: dict[str, int], bands: int)
     for name, tables, key in (("exact", exact, "high"), ("bands", band, "key")):
         table = pa.concat_tables(tables)
         with output.create(f"{part.name}.{name}.arrow") as file:
-            partition.write(file, table, _spread(table, key, sizes[name]), num=sizes[name])
+            partition.write_by(file, table, key, num=sizes[name])
 
 
 def _kept(url: str) -> U64 | None:
@@ -180,19 +179,6 @@ def _kept(url: str) -> U64 | None:
         return None
     fates = open_parquet(url).read(columns=["id", "subset"])
     return fates["id"].to_numpy()[~fates["subset"].is_null().to_numpy()]
-
-
-def _spread(table: pa.Table, column: str, num: int) -> NDArray[np.int64]:
-    return (table[column].to_numpy() % np.uint64(num)).astype(np.int64)
-
-
-def _files(receipts: list[Receipt], folder: str, ending: str) -> list[str]:
-    return [
-        storage.join(folder, name)
-        for receipt in receipts
-        for name in receipt.files
-        if name.endswith(ending)
-    ]
 
 
 def _plan_candidates(
@@ -204,7 +190,7 @@ def _plan_candidates(
     work: str,
 ) -> list[Part]:
     keys = receipts["earlier_keys"]
-    files = _files(keys, storage.join(work, "earlier_keys"), ".bands.arrow")
+    files = partition.files(keys, storage.join(work, "earlier_keys"), ".bands.arrow")
     digests = [receipt.content() for receipt in keys]
     return [
         Part(
@@ -239,7 +225,7 @@ def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> Non
     with output.create(f"{part.name}.pairs.arrow") as file:
         partition.write(file, pairs, homes, num=sizes["pairs"])
     with output.create(f"{part.name}.wanted.arrow") as file:
-        partition.write(file, wanted, _spread(wanted, "part", sizes["bands"]), num=sizes["bands"])
+        partition.write_by(file, wanted, "part", num=sizes["bands"])
     output.count(num_earlier_candidates=len(rows))
 
 
@@ -247,7 +233,7 @@ def _plan_shingles(
     receipts: Receipts, *, entries: Sequence[Mapping[str, Any]], content: list[Any], work: str
 ) -> list[Part]:
     found = receipts["earlier_candidates"]
-    files = _files(found, storage.join(work, "earlier_candidates"), ".wanted.arrow")
+    files = partition.files(found, storage.join(work, "earlier_candidates"), ".wanted.arrow")
     digests = [receipt.content() for receipt in found]
     return [
         Part(
@@ -302,10 +288,10 @@ def plan_parts(
         receipts[f"earlier_{name}"] for name in ("keys", "candidates", "shingles")
     )
     names = [corpus["name"] for corpus in section["corpora"]]
-    exact = {"keys": _files(keys, storage.join(work, "earlier_keys"), ".exact.arrow")}
+    exact = {"keys": partition.files(keys, storage.join(work, "earlier_keys"), ".exact.arrow")}
     near = {
-        "pairs": _files(pairs, storage.join(work, "earlier_candidates"), ".pairs.arrow"),
-        "shingles": _files(shingles, storage.join(work, "earlier_shingles"), ".arrow"),
+        "pairs": partition.files(pairs, storage.join(work, "earlier_candidates"), ".pairs.arrow"),
+        "shingles": partition.files(shingles, storage.join(work, "earlier_shingles"), ".arrow"),
     }
     return [
         Part(

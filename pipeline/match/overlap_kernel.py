@@ -29,16 +29,22 @@ def common(values, starts, ends, a, b, numerator, denominator):
         sizes = (i_end - i) + (j_end - j)
         whole = numerator + denominator
         least = (numerator * sizes + whole - 1) // whole
-        num = 0
-        while i < i_end and j < j_end:
-            if num + min(i_end - i, j_end - j) < least:
-                break
-            x, y = values[i], values[j]
-            num += x == y
-            i += x <= y
-            j += y <= x
+        num = walk(values, i, i_end, j, j_end, 0, least)
         out[pair] = num if num >= least else -1
     return out
+
+
+@kernel
+def walk(values, i, i_end, j, j_end, num, least):
+    """Count what two sorted sets share, `num` more; less than `least` if that is out of reach."""
+    while i < i_end and j < j_end:
+        if num + min(i_end - i, j_end - j) < least:
+            break
+        x, y = values[i], values[j]
+        num += x == y
+        i += x <= y
+        j += y <= x
+    return num
 
 
 @kernel

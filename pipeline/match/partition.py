@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpus import storage
+from corpus.sets import Receipt
 
 _TARGET_BYTES = 32 << 20
 _MAX_PARTITIONS = 1 << 12
@@ -28,6 +29,16 @@ def num_partitions(num_bytes: int) -> int:
     while wanted < _MAX_PARTITIONS and wanted * _TARGET_BYTES < num_bytes:
         wanted *= 2
     return wanted
+
+
+def files(receipts: Sequence[Receipt], folder: str, ending: str) -> list[str]:
+    """Return where the partition files of a step are whose names end so."""
+    return [
+        storage.join(folder, name)
+        for receipt in receipts
+        for name in receipt.files
+        if name.endswith(ending)
+    ]
 
 
 def write(file: BinaryIO, table: pa.Table, partitions: NDArray[np.integer], *, num: int) -> None:
@@ -48,6 +59,11 @@ def write(file: BinaryIO, table: pa.Table, partitions: NDArray[np.integer], *, n
             batches = rows.to_batches()
             # A slice is written with its own buffers only; no rows still make one batch.
             writer.write_batch(batches[0] if batches else _no_rows(table.schema))
+
+
+def write_by(file: BinaryIO, table: pa.Table, column: str, *, num: int) -> None:
+    """Write a table's rows by a key that is as good as random, or names a part; see `write`."""
+    write(file, table, (table[column].to_numpy() % np.uint64(num)).astype(np.int64), num=num)
 
 
 def write_copies(

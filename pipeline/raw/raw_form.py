@@ -22,25 +22,6 @@ _LAST_STREAMS_BYTES = 16 << 20
 """How much of a bz2 file's end is decompressed to see how its text ends."""
 
 
-def dataset_form(url: str) -> str:
-    """Return the form of a dataset file from its name: parquet, json, arrow or csv.
-
-    Raises:
-        ValueError: its name ends otherwise.
-    """
-    for form, endings in {
-        "parquet": (".parquet",),
-        "json": (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst"),
-        "arrow": (".arrow",),
-        "csv": (".csv", ".csv.gz"),
-    }.items():
-        if url.endswith(endings):
-            return form
-    raise ValueError(
-        f"{url}: kind `dataset` reads .parquet, .jsonl(.gz), .arrow and .csv(.gz) files"
-    )
-
-
 def dump_form(url: str) -> str:
     """Return the form of a dump from its first bytes.
 

@@ -34,7 +34,6 @@ _ORDER = {
     "es": "{d} de {m} de {y}", "pt": "{d} de {m} de {y}", "ca": "{d} de {m} de {y}",
     "de": "{d}. {m} {y}", "da": "{d}. {m} {y}", "no": "{d}. {m} {y}", "cs": "{d}. {m} {y}",
 }  # fmt: skip
-MONTHS = tuple(_MONTHS["en"].split())
 _ISO = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)\Z")
 
 

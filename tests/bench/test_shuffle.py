@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from shard_fetches import fetches
 
 from corpus.shards import ShardSet
 from train import blocks, order
@@ -65,19 +66,6 @@ def features(ids: NDArray[np.integer]) -> NDArray[np.float64]:
         rows = np.flatnonzero(mine >= 0)
         np.add.at(found, (rows, mine[rows]), 1)
     return (found - found.mean(axis=0)) / np.maximum(found.std(axis=0), 1e-9)
-
-
-def fetches(shards: NDArray[np.integer], *, room: int) -> int:
-    """Count the fetches of a cache that forgets the least recently used shard."""
-    cached: dict[int, None] = {}
-    num = 0
-    for shard in shards.tolist():
-        num += shard not in cached
-        cached.pop(shard, None)
-        cached[shard] = None
-        if len(cached) > room:
-            del cached[next(iter(cached))]
-    return num
 
 
 def test_blocks_mix_rows_as_their_size_says(made: ShardSet, capsys) -> None:

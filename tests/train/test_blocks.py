@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shard_fetches import fetches
 
 from train import blocks, order
 
@@ -45,19 +46,6 @@ def test_rows_come_from_the_shards_of_one_block_and_the_next_is_known(sizes, blo
         if stop < size:
             behind = set(shards[stop : stop + 1].tolist())
             assert behind <= set(coming)
-
-
-def fetches(shards: np.ndarray, *, room: int) -> int:
-    """Count the fetches of a cache for some shards that forgets the least recently used."""
-    cached: dict[int, None] = {}
-    num = 0
-    for shard in shards.tolist():
-        num += shard not in cached
-        cached.pop(shard, None)
-        cached[shard] = None
-        if len(cached) > room:
-            del cached[next(iter(cached))]
-    return num
 
 
 def test_a_cache_of_two_blocks_fetches_every_shard_once_per_epoch() -> None:
