@@ -113,7 +113,7 @@ def test_the_recipes_of_the_readme_are_valid(tmp_path):
     from train import recipe as model_recipe
 
     blocks = re.findall(r"^```toml\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         load = corpus_recipe.load if "[[source]]" in block else model_recipe.read
         path = tmp_path / "recipe.toml"
