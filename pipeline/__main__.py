@@ -70,7 +70,8 @@ def _add_forget_arguments(sub: argparse.ArgumentParser) -> None:
         "--ids",
         required=True,
         metavar="FILE",
-        help="a document a line: its id, or SOURCE:KEY; what stands behind a tab does not count",
+        help="a document a line: its id, or SOURCE:KEY; what stands behind a tab does not count, "
+        "nor do lines that begin with #; - is the standard input",
     )
     sub.add_argument(
         "--reason",
@@ -200,7 +201,7 @@ def _forget(options: argparse.Namespace) -> int:
 
     forget.answer(
         recipe.load(options.recipe, variables={"DUMP": options.dump or "-"}).name,
-        forgotten.read_ids(options.ids),
+        forgotten.read_ids(options.ids, show=print),
         data=options.data,
         reason=options.reason,
         is_dry=options.dry_run,
