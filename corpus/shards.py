@@ -245,13 +245,17 @@ class ShardSet:
         Raises:
             ValueError: tokenizer.json is not the one that the rows were encoded with.
         """
-        files = {
-            name: storage.read_bytes(storage.join(self.tokenizer_url, name))
-            for name in storage.names(self.tokenizer_url)
-        }
+        files: dict[str, bytes] = {}
+        # By the manifest: not every web server lists what is in a folder.
+        for path in sorted({f"{TOKENIZER_FOLDER}/tokenizer.json", *self.manifest.files}):
+            folder, _, name = path.partition("/")
+            if folder == TOKENIZER_FOLDER:
+                url = storage.join(self.tokenizer_url, name)
+                try:
+                    files[name] = storage.read_bytes(url)
+                except FileNotFoundError as error:
+                    raise ValueError(f"{url}: missing; {_CURE}") from error
         url = storage.join(self.tokenizer_url, "tokenizer.json")
-        if "tokenizer.json" not in files:
-            raise ValueError(f"{url}: missing; {_CURE}")
         if identity.digest(files["tokenizer.json"]) != self.tokenizer_digest:
             raise ValueError(
                 f"{url}: not the tokenizer that these rows were encoded with (its sha256 is "
