@@ -1,5 +1,10 @@
 """`python -m pipeline STAGE --recipe RECIPE --data DATA`: raw text becomes shards."""
 
+from corpus import interrupt
+
+if __name__ == "__main__":
+    interrupt.end_at_once()  # before the imports, which take half a second
+
 import argparse
 import logging
 import os

@@ -1,5 +1,11 @@
 """`python -m train`: plan, fit, evaluate, export, fill, verify."""
 
+from corpus import interrupt
+
+if __name__ == "__main__":
+    # From here on, imports of torch included; `fit` notes the signal instead while it trains.
+    interrupt.end_at_once()
+
 import argparse
 import logging
 import os
