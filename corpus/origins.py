@@ -100,19 +100,27 @@ def row(shards: ShardSet, shard: Shard, number: int, *, token: int | None) -> li
     Raises:
         ValueError: nothing stands at that position.
     """
-    pieces = shards.table(shard)["pieces"][number].as_py()
-    documents = _documents(shards, shard)
-    begins = [0, *(piece["end"] for piece in pieces)]
-    found = [
-        _origin(shard, number, begin, piece, documents)
-        for begin, piece in zip(begins, pieces, strict=False)
-        if token is None or begin <= token < piece["end"]
-    ]
+    found = rows(shards, shard, [number])
+    end = found[-1].end
+    if token is not None:
+        found = [origin for origin in found if origin.begin <= token < origin.end]
     if token is not None and not found:
         raise ValueError(
             f"position {token} of row {number} of {shard.name} is no text: its pieces end at "
-            f"{begins[-1]} of {shard.row_length}"
+            f"{end} of {shard.row_length}"
         )
+    return found
+
+
+def rows(shards: ShardSet, shard: Shard, numbers: Sequence[int]) -> list[Origin]:
+    """Return what the pieces of several rows of a shard are from, in the order of `numbers`."""
+    column, documents = shards.table(shard)["pieces"], _documents(shards, shard)
+    found: list[Origin] = []
+    for number in numbers:
+        begin = 0
+        for piece in column[number].as_py():
+            found.append(_origin(shard, number, begin, piece, documents))
+            begin = piece["end"]
     return found
 
 
@@ -183,24 +191,23 @@ def _origin(
     )
 
 
+HEAD = ("shard", "row", "tokens", "document", "source", "key", "title", "url")
+
+
+def cells(origin: Origin) -> list[str]:
+    """Return an origin as people read it, under HEAD."""
+    return [
+        origin.shard,
+        str(origin.row),
+        f"{origin.begin}-{origin.end - 1}",
+        identity.show_id(origin.document),
+        origin.source,
+        origin.key,
+        origin.title,
+        origin.url,
+    ]
+
+
 def table(found: Sequence[Origin]) -> str:
     """Return origins as aligned text."""
-    head = ["shard", "row", "tokens", "document", "source", "key", "title", "url"]
-    return aligned(
-        [
-            head,
-            *(
-                [
-                    origin.shard,
-                    str(origin.row),
-                    f"{origin.begin}-{origin.end - 1}",
-                    identity.show_id(origin.document),
-                    origin.source,
-                    origin.key,
-                    origin.title,
-                    origin.url,
-                ]
-                for origin in found
-            ),
-        ]
-    )
+    return aligned([list(HEAD), *map(cells, found)])
