@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from corpus import identity, schemas
+from corpus import identity, schemas, storage
 from corpus.shards import Shard, ShardSet
 from corpus.text_table import aligned
 
@@ -114,11 +114,11 @@ def row(shards: ShardSet, shard: Shard, number: int, *, token: int | None) -> li
 
 def rows(shards: ShardSet, shard: Shard, numbers: Sequence[int]) -> list[Origin]:
     """Return what the pieces of several rows of a shard are from, in the order of `numbers`."""
-    column, documents = shards.table(shard)["pieces"], _documents(shards, shard)
+    pieces, documents = _tables(shards, shard)
     found: list[Origin] = []
     for number in numbers:
         begin = 0
-        for piece in column[number].as_py():
+        for piece in pieces[number].as_py():
             found.append(_origin(shard, number, begin, piece, documents))
             begin = piece["end"]
     return found
@@ -144,7 +144,7 @@ def document(shards: ShardSet, what: str) -> list[Origin]:
 
 
 def _in_shard(shards: ShardSet, shard: Shard, what: str) -> Iterator[Origin]:
-    documents = _documents(shards, shard)
+    pieces, documents = _tables(shards, shard)
     is_it = np.zeros(documents.num_rows, dtype=np.bool_)
     for name in ("key", "url", "title"):
         is_it |= documents[name].to_numpy() == what
@@ -152,11 +152,9 @@ def _in_shard(shards: ShardSet, shard: Shard, what: str) -> Iterator[Origin]:
         is_it |= documents["id"].to_numpy() == np.uint64(int(what, 16))
     if not what or not is_it.any():
         return
-    lists = cast("Any", shards.table(shard)["pieces"].combine_chunks())
-    lists = lists.chunk(0) if isinstance(lists, pa.ChunkedArray) else lists
-    ends = lists.flatten().field("end").to_numpy()
-    numbers = lists.flatten().field("document").to_numpy()
-    first = np.r_[0, np.cumsum(lists.value_lengths().to_numpy())]
+    ends = pieces.flatten().field("end").to_numpy()
+    numbers = pieces.flatten().field("document").to_numpy()
+    first = np.r_[0, np.cumsum(pieces.value_lengths().to_numpy())]
     for at in np.flatnonzero(is_it[numbers]).tolist():
         place = int(np.searchsorted(first, at, side="right")) - 1
         begin = 0 if at == first[place] else int(ends[at - 1])
@@ -164,14 +162,29 @@ def _in_shard(shards: ShardSet, shard: Shard, what: str) -> Iterator[Origin]:
         yield _origin(shard, place, begin, piece, documents)
 
 
-def _documents(shards: ShardSet, shard: Shard) -> pa.Table:
-    documents = shards.documents(shard)
+def _tables(shards: ShardSet, shard: Shard) -> tuple[Any, pa.Table]:
+    """Return the pieces of a shard's rows, as one array of lists, and its documents.
+
+    Raises:
+        ValueError: a file is missing, damaged, or of another shard or set: rows and documents that
+            do not belong together would give wrong answers.
+    """
+    rows, documents = shards.table(shard), shards.documents(shard)
     if documents.schema != schemas.SHARD_DOCUMENTS:
         raise ValueError(
             f"{shards.url}: written by another version, its documents have no address; "
             "run `make shards` again"
         )
-    return documents
+    column = cast("Any", rows["pieces"].combine_chunks())
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks else pa.array([], rows["pieces"].type)
+    shard.check(
+        storage.join(shards.url, f"{shard.name}.arrow"),
+        num_rows=rows.num_rows,
+        num_pieces=len(column.flatten()),
+        num_documents=documents.num_rows,
+    )
+    return column, documents
 
 
 def _origin(

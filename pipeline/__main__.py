@@ -204,9 +204,12 @@ def _forget(options: argparse.Namespace) -> int:
     from pipeline import recipe
     from pipeline.forgetting import forget, forgotten
 
+    def note(line: str) -> None:
+        print(line, file=sys.stderr)
+
     forget.answer(
         recipe.load(options.recipe, variables={"DUMP": options.dump or "-"}).name,
-        forgotten.read_ids(options.ids, show=print),
+        forgotten.read_ids(options.ids, show=note),
         data=options.data,
         reason=options.reason,
         is_dry=options.dry_run,

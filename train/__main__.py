@@ -221,15 +221,15 @@ def _fill(parsed: argparse.Namespace, _: list[str]) -> int:
 
 
 def _trace(parsed: argparse.Namespace, _: list[str]) -> int:
-    from train import runs, trace
+    from train import provenance, runs
     from train.session import run_folder
 
     session = runs.begun(run_folder(parsed.run), data=parsed.data)
     if parsed.row is not None:
-        places = trace.places_of_row(session, parsed.row)
+        places = provenance.places_of_row(session, parsed.row)
     else:
-        places = trace.places_of_step(session, parsed.step)
-    print(trace.table(session, places))
+        places = provenance.places_of_step(session, parsed.step)
+    print(provenance.table(session, places))
     return 0
 
 

@@ -8,7 +8,7 @@ import pytest
 from corpus import recipe as corpus_recipe
 from corpus.identity import show_id
 from corpus.shards import ShardSet
-from train import recipe, session, trace
+from train import provenance, recipe, session
 from train.__main__ import main
 
 PHASES = [{"from_tokens": 6 * 8 * 32, "row_length": 64, "rows_per_step": 4, "shards": {"wiki": 1}}]
@@ -19,9 +19,9 @@ def bound(table: dict, folder: Path, **sections: object) -> session.Session:
     return session.bind(read, ShardSet.open(str(folder)))
 
 
-def told(opened: session.Session, places: list[trace.Place]) -> list[str]:
+def told(opened: session.Session, places: list[provenance.Place]) -> list[str]:
     """Return the document column of the table."""
-    lines = trace.table(opened, places).splitlines()
+    lines = provenance.table(opened, places).splitlines()
     at = lines[0].index("document")
     return [line[at:].split()[0] for line in lines[2:]]
 
@@ -52,11 +52,11 @@ def test_the_documents_of_every_row_are_those_of_the_batch(
         stop = first + stream.timeline.of_step(step).rows_per_step
         batch = stream.batch(first, stop, rate=0.3)
         wanted = [show_id(document) for document in batch.piece_documents.tolist()]
-        places = trace.places_of_step(opened, step + 1)
+        places = provenance.places_of_step(opened, step + 1)
         assert told(opened, places) == wanted
         assert [place.index for place in places if not place.is_second] == [*range(first, stop)]
         assert {place.step for place in places} == {step + 1}
-        assert trace.places_of_row(opened, stop - 1) == [
+        assert provenance.places_of_row(opened, stop - 1) == [
             place for place in places if place.index == stop - 1
         ]
         num_exchanged += sum(place.is_second for place in places)
