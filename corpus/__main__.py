@@ -1,5 +1,10 @@
 """`python -m corpus`: look at sets, prove them whole, prune them, fetch raw text."""
 
+from corpus import interrupt
+
+if __name__ == "__main__":
+    interrupt.end_at_once()  # before the imports, which take a third of a second
+
 import argparse
 import logging
 import os
@@ -77,8 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        status = _COMMANDS[options.command](options)
-        sys.stdout.flush()
+        with interrupt.raised():
+            status = _COMMANDS[options.command](options)
+            sys.stdout.flush()
         return status
     except BrokenPipeError:
         # Whoever read our output has seen enough, as in `report | head`.

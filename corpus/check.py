@@ -76,6 +76,8 @@ def _damaged_files(url: str, manifest: sets.Manifest) -> Iterator[str]:
                 found = sets.digest_file(place)
             except FileNotFoundError:
                 yield f"{place}: missing"
+            except OSError as error:
+                yield f"{place}: cannot be read: {error.strerror or error}"
             else:
                 if found.num_bytes != file.num_bytes:
                     yield f"{place}: {found.num_bytes:,} bytes, should be {file.num_bytes:,}"

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from corpus import identity, schemas
+from corpus import identity, schemas, storage
 from corpus.shards import Shard, ShardSet
 from corpus.text_table import aligned
 
@@ -100,19 +100,27 @@ def row(shards: ShardSet, shard: Shard, number: int, *, token: int | None) -> li
     Raises:
         ValueError: nothing stands at that position.
     """
-    pieces = shards.table(shard)["pieces"][number].as_py()
-    documents = _documents(shards, shard)
-    begins = [0, *(piece["end"] for piece in pieces)]
-    found = [
-        _origin(shard, number, begin, piece, documents)
-        for begin, piece in zip(begins, pieces, strict=False)
-        if token is None or begin <= token < piece["end"]
-    ]
+    found = rows(shards, shard, [number])
+    end = found[-1].end
+    if token is not None:
+        found = [origin for origin in found if origin.begin <= token < origin.end]
     if token is not None and not found:
         raise ValueError(
             f"position {token} of row {number} of {shard.name} is no text: its pieces end at "
-            f"{begins[-1]} of {shard.row_length}"
+            f"{end} of {shard.row_length}"
         )
+    return found
+
+
+def rows(shards: ShardSet, shard: Shard, numbers: Sequence[int]) -> list[Origin]:
+    """Return what the pieces of several rows of a shard are from, in the order of `numbers`."""
+    pieces, documents = _tables(shards, shard)
+    found: list[Origin] = []
+    for number in numbers:
+        begin = 0
+        for piece in pieces[number].as_py():
+            found.append(_origin(shard, number, begin, piece, documents))
+            begin = piece["end"]
     return found
 
 
@@ -136,7 +144,7 @@ def document(shards: ShardSet, what: str) -> list[Origin]:
 
 
 def _in_shard(shards: ShardSet, shard: Shard, what: str) -> Iterator[Origin]:
-    documents = _documents(shards, shard)
+    pieces, documents = _tables(shards, shard)
     is_it = np.zeros(documents.num_rows, dtype=np.bool_)
     for name in ("key", "url", "title"):
         is_it |= documents[name].to_numpy() == what
@@ -144,11 +152,9 @@ def _in_shard(shards: ShardSet, shard: Shard, what: str) -> Iterator[Origin]:
         is_it |= documents["id"].to_numpy() == np.uint64(int(what, 16))
     if not what or not is_it.any():
         return
-    lists = cast("Any", shards.table(shard)["pieces"].combine_chunks())
-    lists = lists.chunk(0) if isinstance(lists, pa.ChunkedArray) else lists
-    ends = lists.flatten().field("end").to_numpy()
-    numbers = lists.flatten().field("document").to_numpy()
-    first = np.r_[0, np.cumsum(lists.value_lengths().to_numpy())]
+    ends = pieces.flatten().field("end").to_numpy()
+    numbers = pieces.flatten().field("document").to_numpy()
+    first = np.r_[0, np.cumsum(pieces.value_lengths().to_numpy())]
     for at in np.flatnonzero(is_it[numbers]).tolist():
         place = int(np.searchsorted(first, at, side="right")) - 1
         begin = 0 if at == first[place] else int(ends[at - 1])
@@ -156,14 +162,29 @@ def _in_shard(shards: ShardSet, shard: Shard, what: str) -> Iterator[Origin]:
         yield _origin(shard, place, begin, piece, documents)
 
 
-def _documents(shards: ShardSet, shard: Shard) -> pa.Table:
-    documents = shards.documents(shard)
+def _tables(shards: ShardSet, shard: Shard) -> tuple[Any, pa.Table]:
+    """Return the pieces of a shard's rows, as one array of lists, and its documents.
+
+    Raises:
+        ValueError: a file is missing, damaged, or of another shard or set: rows and documents that
+            do not belong together would give wrong answers.
+    """
+    rows, documents = shards.table(shard), shards.documents(shard)
     if documents.schema != schemas.SHARD_DOCUMENTS:
         raise ValueError(
             f"{shards.url}: written by another version, its documents have no address; "
             "run `make shards` again"
         )
-    return documents
+    column = cast("Any", rows["pieces"].combine_chunks())
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks else pa.array([], rows["pieces"].type)
+    shard.check(
+        storage.join(shards.url, f"{shard.name}.arrow"),
+        num_rows=rows.num_rows,
+        num_pieces=len(column.flatten()),
+        num_documents=documents.num_rows,
+    )
+    return column, documents
 
 
 def _origin(
@@ -183,24 +204,23 @@ def _origin(
     )
 
 
+HEAD = ("shard", "row", "tokens", "document", "source", "key", "title", "url")
+
+
+def cells(origin: Origin) -> list[str]:
+    """Return an origin as people read it, under HEAD."""
+    return [
+        origin.shard,
+        str(origin.row),
+        f"{origin.begin}-{origin.end - 1}",
+        identity.show_id(origin.document),
+        origin.source,
+        origin.key,
+        origin.title,
+        origin.url,
+    ]
+
+
 def table(found: Sequence[Origin]) -> str:
     """Return origins as aligned text."""
-    head = ["shard", "row", "tokens", "document", "source", "key", "title", "url"]
-    return aligned(
-        [
-            head,
-            *(
-                [
-                    origin.shard,
-                    str(origin.row),
-                    f"{origin.begin}-{origin.end - 1}",
-                    identity.show_id(origin.document),
-                    origin.source,
-                    origin.key,
-                    origin.title,
-                    origin.url,
-                ]
-                for origin in found
-            ),
-        ]
-    )
+    return aligned([list(HEAD), *map(cells, found)])

@@ -11,6 +11,8 @@ from corpus import sets, storage
 from corpus.progress import Progress
 
 _CHUNK_BYTES = 1 << 20
+_NUM_SHOWN = 10
+"""Files that an error names."""
 
 
 def repair(url: str, origin: str) -> Iterator[str]:
@@ -23,8 +25,8 @@ def repair(url: str, origin: str) -> Iterator[str]:
         origin: folder or URL of a copy.
 
     Raises:
-        ValueError: the set has no manifest; or, when all others are done, files that are damaged
-            or cannot be read there too.
+        ValueError: the set has no manifest, or the copy has another of the same set; or, when all
+            others are done, files that are damaged or cannot be read there too.
     """
     if not sets.has_manifest(url):
         raise ValueError(
@@ -32,6 +34,7 @@ def repair(url: str, origin: str) -> Iterator[str]:
             f"{storage.join(origin, sets.MANIFEST)} there, if it is of this very set"
         )
     manifest = sets.read_manifest(url)
+    _refuse_other(manifest, url, origin)
     files = {name: file for part in manifest.parts for name, file in part.files.items()}
     files.update(manifest.files)
     failed: list[str] = []
@@ -43,22 +46,45 @@ def repair(url: str, origin: str) -> Iterator[str]:
                 try:
                     _fetch(storage.join(origin, name), place, file)
                     yield name
+                except FileNotFoundError:
+                    failed.append(f"{name}: not in the copy")
                 except (ValueError, OSError, *storage.client_errors()) as error:
                     failed.append(f"{name}: {error}")
             done += file.num_bytes
             bar.update(done)
     if failed:
+        more = f"\n... and {len(failed) - _NUM_SHOWN:,} more" if len(failed) > _NUM_SHOWN else ""
         raise ValueError(
-            f"{url}: {len(failed)} files could not be replaced from {origin}; name another copy, "
-            "or remove the set and run its stage again\n" + "\n".join(failed)
+            f"{url}: {len(failed)} files could not be replaced from {origin}; where it is the "
+            "copy's fault, name another, or remove the set and run its stage again\n"
+            + "\n".join(failed[:_NUM_SHOWN])
+            + more
+        )
+
+
+def _refuse_other(manifest: sets.Manifest, url: str, origin: str) -> None:
+    """Refuse a copy that says otherwise of the same set: one of the two was changed by hand.
+
+    A copy without a manifest, or of another set that shares files, may still have the right ones.
+    """
+    try:
+        other = sets.read_manifest(origin)
+    except (ValueError, OSError, *storage.client_errors()):
+        return
+    if other.id == manifest.id and other.digest() != manifest.digest():
+        here, there = (storage.join(place, sets.MANIFEST) for place in (url, origin))
+        raise ValueError(
+            f"{here} and {there} differ, though both are of set {manifest.id}: one of them was "
+            "changed. `python -m corpus verify` tells which; put the other in its place, then "
+            "repair again"
         )
 
 
 def _is_whole(place: str, wanted: sets.File) -> bool:
     try:
         return storage.size(place) == wanted.num_bytes and sets.digest_file(place) == wanted
-    except FileNotFoundError:
-        return False
+    except OSError:
+        return False  # missing, or it cannot be read: another file may take its place
 
 
 def _fetch(source: str, place: str, wanted: sets.File) -> None:

@@ -115,11 +115,17 @@ def read_manifest(url: str) -> Manifest:
             another format version.
     """
     path = storage.join(url, MANIFEST)
-    damaged = f"{path}: damaged manifest; remove {url} and run its stage again"
+    damaged = (
+        f"{path}: damaged manifest; take that of a copy, or remove it: the next run of its stage "
+        "finds what is whole and writes it anew"
+    )
     try:
         value = json.loads(storage.read_bytes(path))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ValueError(f"{url}: no finished set here (no {MANIFEST}); run its stage") from error
+        raise ValueError(
+            f"{url}: no finished set here (no {MANIFEST}); run its stage, or name a folder "
+            "DATA/STAGE/ID as `python -m corpus list` shows them"
+        ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(damaged) from error
     if not isinstance(value, dict):
@@ -133,9 +139,16 @@ def read_manifest(url: str) -> Manifest:
     try:
         parts = tuple(receipt_from_json(part) for part in value["parts"])
         files = {name: File(**file) for name, file in value["files"].items()}
-        return Manifest(**{**value, "parts": parts, "files": files})
+        manifest = Manifest(**{**value, "parts": parts, "files": files})
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(damaged) from error
+    if manifest.stage not in STAGES:
+        raise ValueError(damaged)
+    for name in (name for files in (*(part.files for part in parts), files) for name in files):
+        # A set is its folder: nothing that is read, repaired or removed by name lies outside.
+        if name.startswith("/") or ".." in name.split("/"):
+            raise ValueError(f"{damaged} (it names a file outside of its folder: {name!r})")
+    return manifest
 
 
 def has_manifest(url: str) -> bool:

@@ -86,14 +86,20 @@ class ShardSet:
                 "shards` again: no stage before it is repeated, and `corpus gc` removes the old set"
             )
         self.tokenizer_url = storage.join(url, TOKENIZER_FOLDER)
-        self.tokenizer_digest = str(facts["tokenizer_digest"])
-        self.vocabulary = int(facts["vocabulary"])
-        special = cast("Mapping[str, int]", facts["special_tokens"])
-        self.pad_id, self.unk_id = special["[PAD]"], special["[UNK]"]
-        self.cls_id, self.sep_id = special["[CLS]"], special["[SEP]"]
-        self.mask_id = special["[MASK]"]
-        self.special_ids = tuple(cast("list[int]", facts["special_ids"]))
-        self.shards = tuple(_shard(part) for part in manifest.parts)
+        try:
+            self.tokenizer_digest = str(facts["tokenizer_digest"])
+            self.vocabulary = int(facts["vocabulary"])
+            special = cast("Mapping[str, int]", facts["special_tokens"])
+            self.pad_id, self.unk_id = special["[PAD]"], special["[UNK]"]
+            self.cls_id, self.sep_id = special["[CLS]"], special["[SEP]"]
+            self.mask_id = special["[MASK]"]
+            self.special_ids = tuple(cast("list[int]", facts["special_ids"]))
+            self.shards = tuple(_shard(part) for part in manifest.parts)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{storage.join(url, sets.MANIFEST)}: damaged manifest, {error} is missing or "
+                "wrong; take that of a copy, or remove the set's folder and run `make shards` again"
+            ) from error
         self._files = {name: file for part in manifest.parts for name, file in part.files.items()}
         self.sources = sorted({shard.source for shard in self.shards})
         self.row_lengths = sorted({shard.row_length for shard in self.shards})
@@ -195,15 +201,25 @@ class ShardSet:
         url, wanted = storage.join(self.url, name), self._files[name]
         try:
             if storage.size(url) != wanted.num_bytes:
-                raise ValueError(f"{url}: truncated or replaced (its size is wrong); {_CURE}")
+                raise ValueError(
+                    f"{url}: damaged: truncated or replaced (its size is wrong); {_CURE}"
+                )
         except FileNotFoundError as error:
             raise ValueError(f"{url}: missing; {_CURE}") from error
         if verify_digests and sets.digest_file(url) != wanted:
             raise ValueError(f"{url}: damaged (its sha256 is wrong); {_CURE}")
 
     def table(self, shard: Shard) -> pa.Table:
-        """Return the rows of a shard (schemas.shard_schema), memory-mapped where it is local."""
-        return _open_table(storage.join(self.url, f"{shard.name}.arrow"))
+        """Return the rows of a shard (schemas.shard_schema), memory-mapped where it is local.
+
+        Raises:
+            ValueError: the file is missing, of another size or damaged, as of all that follow.
+        """
+        return self._table(f"{shard.name}.arrow")
+
+    def _table(self, name: str) -> pa.Table:
+        self._check(name)
+        return _open_table(storage.join(self.url, name))
 
     def shard_unigram(self, shard: Shard) -> NDArray[np.int64]:
         """Return how often each id stands in a shard's rows, int64 [vocabulary], specials as 0."""
@@ -211,7 +227,7 @@ class ShardSet:
 
     def documents(self, shard: Shard) -> pa.Table:
         """Return the document table of a shard (schemas.SHARD_DOCUMENTS)."""
-        return _open_table(storage.join(self.url, f"{shard.name}.documents.arrow"))
+        return self._table(f"{shard.name}.documents.arrow")
 
     def rows_of(self, shard: Shard, identifier: int) -> list[int]:
         """Return the numbers of a shard's rows in which pieces of a document lie."""
@@ -245,13 +261,17 @@ class ShardSet:
         Raises:
             ValueError: tokenizer.json is not the one that the rows were encoded with.
         """
-        files = {
-            name: storage.read_bytes(storage.join(self.tokenizer_url, name))
-            for name in storage.names(self.tokenizer_url)
-        }
+        files: dict[str, bytes] = {}
+        # By the manifest: not every web server lists what is in a folder.
+        for path in sorted({f"{TOKENIZER_FOLDER}/tokenizer.json", *self.manifest.files}):
+            folder, _, name = path.partition("/")
+            if folder == TOKENIZER_FOLDER:
+                url = storage.join(self.tokenizer_url, name)
+                try:
+                    files[name] = storage.read_bytes(url)
+                except FileNotFoundError as error:
+                    raise ValueError(f"{url}: missing; {_CURE}") from error
         url = storage.join(self.tokenizer_url, "tokenizer.json")
-        if "tokenizer.json" not in files:
-            raise ValueError(f"{url}: missing; {_CURE}")
         if identity.digest(files["tokenizer.json"]) != self.tokenizer_digest:
             raise ValueError(
                 f"{url}: not the tokenizer that these rows were encoded with (its sha256 is "
@@ -303,5 +323,7 @@ def _open_table(url: str) -> pa.Table:
     try:
         source = pa.memory_map(str(local)) if content is None else pa.BufferReader(content)
         return pa.ipc.open_file(source).read_all()
+    except PermissionError as error:
+        raise ValueError(f"{url}: may not be read by this user; change its mode") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{url}: damaged: {error}; {_CURE}") from error

@@ -1,5 +1,10 @@
 """`python -m pipeline STAGE --recipe RECIPE --data DATA`: raw text becomes shards."""
 
+from corpus import interrupt
+
+if __name__ == "__main__":
+    interrupt.end_at_once()  # before the imports, which take half a second
+
 import argparse
 import logging
 import os
@@ -70,7 +75,8 @@ def _add_forget_arguments(sub: argparse.ArgumentParser) -> None:
         "--ids",
         required=True,
         metavar="FILE",
-        help="a document a line: its id, or SOURCE:KEY; what stands behind a tab does not count",
+        help="a document a line: its id, or SOURCE:KEY; what stands behind a tab does not count, "
+        "nor do lines that begin with #; - is the standard input",
     )
     sub.add_argument(
         "--reason",
@@ -198,9 +204,12 @@ def _forget(options: argparse.Namespace) -> int:
     from pipeline import recipe
     from pipeline.forgetting import forget, forgotten
 
+    def note(line: str) -> None:
+        print(line, file=sys.stderr)
+
     forget.answer(
         recipe.load(options.recipe, variables={"DUMP": options.dump or "-"}).name,
-        forgotten.read_ids(options.ids),
+        forgotten.read_ids(options.ids, show=note),
         data=options.data,
         reason=options.reason,
         is_dry=options.dry_run,

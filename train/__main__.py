@@ -1,4 +1,10 @@
-"""`python -m train`: plan, fit, evaluate, export, fill, verify."""
+"""`python -m train`: plan, fit, evaluate, export, fill, trace, verify."""
+
+from corpus import interrupt
+
+if __name__ == "__main__":
+    # From here on, imports of torch included; `fit` notes the signal instead while it trains.
+    interrupt.end_at_once()
 
 import argparse
 import logging
@@ -75,6 +81,16 @@ def _parser() -> argparse.ArgumentParser:
         sub = add(name, command, text)
         sub.add_argument("--run", required=True, help="folder of the run")
         sub.add_argument("--data", help="where the shards are now, if they moved")
+    sub = add(
+        "trace", _trace, "Tell which documents a row of a run, or a step of its log, is from."
+    )
+    sub.add_argument("--run", required=True, help="folder of the run")
+    sub.add_argument("--data", help="where the shards are now, if they moved")
+    what = sub.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--row", type=int, help="global row index: `indices` of a batch of the stream"
+    )
+    what.add_argument("--step", type=int, help="a step as RUN/log.jsonl counts them: from 1 on")
     sub = add("fill", _fill, "Print what an exported model puts in place of [MASK].")
     sub.add_argument("--run", required=True, help="folder of the run")
     sub.add_argument("--top", type=int, default=5, help="guesses per text (default: 5)")
@@ -201,6 +217,19 @@ def _fill(parsed: argparse.Namespace, _: list[str]) -> int:
     for text, guesses in zip(parsed.texts, guessed, strict=True):
         print(text)
         print("  " + "  ".join(f"{g.token!r} {100 * g.probability:.1f} %" for g in guesses))
+    return 0
+
+
+def _trace(parsed: argparse.Namespace, _: list[str]) -> int:
+    from train import provenance, runs
+    from train.session import run_folder
+
+    session = runs.begun(run_folder(parsed.run), data=parsed.data)
+    if parsed.row is not None:
+        places = provenance.places_of_row(session, parsed.row)
+    else:
+        places = provenance.places_of_step(session, parsed.step)
+    print(provenance.table(session, places))
     return 0
 
 

@@ -39,13 +39,28 @@ def read(folder: Path, *, data: str | None) -> Run:
     path = saved.latest(folder)
     if path is None:
         raise ValueError(f"{folder}: no finished checkpoint yet; run `python -m train fit` first")
-    recipe = from_json(facts["recipe"], where=str(folder / "run.json"))
-    corpus = recipe.data.corpus
-    shards = ShardSet.open(data or facts["shards"], corpus=corpus)
-    opened = session.bind(recipe, shards)
+    opened = begun(folder, data=data)
     state = saved.read_state(path)
     saved.check(state, wanted=opened.state(step=0, chain=""), run=folder)
     return Run(folder=folder, facts=facts, session=opened, checkpoint=path, state=state)
+
+
+def begun(folder: Path, *, data: str | None) -> session.Session:
+    """Open what a run reads, whether it has a checkpoint or not.
+
+    Args:
+        folder: the run.
+        data: the DATA folder or the shard set, if it is no longer where it was.
+
+    Raises:
+        ValueError: no run is there, or the shards are others.
+    """
+    facts = read_facts(folder)
+    recipe = from_json(facts["recipe"], where=str(folder / "run.json"))
+    opened = session.bind(recipe, ShardSet.open(data or facts["shards"], corpus=recipe.data.corpus))
+    begun_as = saved.State(**facts["identity"])
+    saved.check(begun_as, wanted=opened.state(step=0, chain=""), run=folder)
+    return opened
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

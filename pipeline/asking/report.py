@@ -178,10 +178,15 @@ def shards_table(manifest: Manifest) -> str:
                 f"{num_rows:,}",
                 f"{num_tokens:,}",
                 f"{100 * fill:.2f} %",
-                *(f"{counts[f'num_{kind}_cuts {key}']:,}" for kind in cuts),
+                *(f"{_num_cuts(counts, kind, key):,}" for kind in cuts),
             ]
         )
     return aligned(rows)
+
+
+def _num_cuts(counts: Mapping[str, int], kind: str, key: str) -> int:
+    """Return cuts as packing made them, also in shards that documents were taken out of since."""
+    return sum(counts.get(f"num_{what}_cuts {key}", 0) for what in (kind, f"packed_{kind}"))
 
 
 def lines(command: str, manifest: Manifest, url: str, paths: Mapping[str, str]) -> str:
@@ -229,7 +234,7 @@ def _forgotten_notes(manifest: Manifest) -> Iterator[str]:
         shards = manifest.facts["forgotten"]["shards"]
         yield (
             f"forgotten documents: {listed}; {len(shards):,} of {len(manifest.parts):,} shards "
-            "held one. Cuts are counted as packing made them"
+            "held one. Cuts are those of packing, forgotten documents' too"
         )
 
 

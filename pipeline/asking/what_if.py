@@ -190,6 +190,7 @@ def answer(recipe: Recipe, ledger: Ledger, changes: Sequence[str]) -> str:
             "nothing is written"
             # The report counts what is dropped as a whole.
             + ("; all bytes are those that are left after cuts" if has_cuts else ""),
+            *_near_notes(ledger, recipe),
             aligned(_kept_rows(found, ratios)),
             aligned(_reason_rows(found)),
             aligned(moved) if len(moved) > 1 else "no document's fate changes",
@@ -198,18 +199,39 @@ def answer(recipe: Recipe, ledger: Ledger, changes: Sequence[str]) -> str:
     )
 
 
+def _beyond(ledger: Ledger, recipe: Recipe) -> str:
+    """Say what is not known of a recipe's near duplicates; "" if all is.
+
+    Of giant buckets the clusters are known up to a similarity; above it some that are one appear as
+    several, so documents that the stage would drop appear as kept.
+    """
+    matched = ledger.manifest("matches")
+    num = matched.counts.get("num_giant_buckets", 0)
+    if not num:
+        return ""
+    asked, known = recipe.fates.near_duplicate, Fraction(matched.identity["section"]["cover"])
+    if Fraction(str(asked)) <= known:
+        return ""
+    return (
+        f"near_duplicate={asked}: of {num:,} large groups that share a bucket the clusters are "
+        f"known up to {float(known):g}"
+    )
+
+
 def _check_near(ledger: Ledger, other: Recipe) -> None:
     """Refuse a threshold up to which the clusters of giant buckets are not known."""
-    matched = ledger.manifest("matches")
-    asked, num = other.fates.near_duplicate, matched.counts.get("num_giant_buckets", 0)
-    if not num:
-        return
-    known = Fraction(matched.identity["section"]["cover"])
-    if Fraction(str(asked)) > known:
-        raise ValueError(
-            f"near_duplicate={asked}: of {num:,} large groups that share a bucket the clusters are "
-            f"known up to {float(known):g}; set near_duplicate in [fates] and run `make matches`"
-        )
+    if beyond := _beyond(ledger, other):
+        raise ValueError(f"{beyond}; set near_duplicate in [fates] and run `make matches`")
+
+
+def _near_notes(ledger: Ledger, recipe: Recipe) -> list[str]:
+    """Say that the numbers of the recipe as it is are not those of the stage, where that is so."""
+    if beyond := _beyond(ledger, recipe):
+        return [
+            f"`before` is not exact: the recipe says {beyond}, so of their documents some are "
+            "kept here that `make fates` would drop; `make matches` first makes it exact"
+        ]
+    return []
 
 
 def _kept_rows(found: Decisions, ratios: dict[str, float]) -> list[list[str]]:

@@ -7,7 +7,7 @@
 Whoever is killed in between leaves the old set in use, whole; the same command goes on from there.
 `make shards` makes the set that its recipe asks for and takes the listed documents out of it in the
 same way, so the same recipe and list give the same bytes whatever came first. The text itself
-stands elsewhere too: `holders` names where.
+stands elsewhere too (holders).
 """
 
 import logging
@@ -16,16 +16,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from corpus import keep, lock, sets, storage
+from corpus import keep, sets
 from corpus.identity import show_id
 from corpus.lock import locked
 from corpus.sets import Manifest
 from corpus.shards import ShardSet
 from corpus.text_table import aligned
-from pipeline import fates, parts, plan
-from pipeline.asking.find import by_id
+from pipeline import fates, parts
 from pipeline.asking.ledger import Ledger, open_ledger
-from pipeline.forgetting import forget_set, forgotten
+from pipeline.forgetting import forget_set, forgotten, holders
 from pipeline.forgetting.forgotten import Listed
 from pipeline.running import flow
 from pipeline.running.runner import Runner
@@ -86,18 +85,22 @@ def find(ledger: Ledger, ids: Mapping[int, str], *, reason: str) -> Wanted:
     current = ledger.manifest("shards")
     before = forgotten.read(ledger.data, ledger.name)
     new = [identifier for identifier in ids if identifier not in before]
+    shards = ShardSet(ledger.url("shards"), current)
+    missing = forgotten.array(new)
+    if "documents" in ledger.manifests:
+        missing = np.setdiff1d(missing, _in_documents(ledger, missing))
     # Whoever keeps the shards only can still forget what is in them.
-    known = set(by_id(ledger, new)) if "documents" in ledger.manifests else set[int]()
-    if missing := [identifier for identifier in new if identifier not in known]:
-        shards = ShardSet(ledger.url("shards"), current)
-        found = forget_set.affected(shards, dict.fromkeys(missing, ""))
-        known.update(int(one) for mine in found.values() for one in mine)
-    if unknown := [ids[identifier] for identifier in new if identifier not in known]:
+    for found in forget_set.affected(shards, missing).values() if len(missing) else ():
+        missing = np.setdiff1d(missing, found)
+    if len(missing):
+        written = {ids[identifier] for identifier in missing.tolist()}
+        unknown = [ids[identifier] for identifier in new if ids[identifier] in written]
         more = f" and {len(unknown) - _NUM_SHOWN:,} more" if len(unknown) > _NUM_SHOWN else ""
         raise ValueError(
             f"not in corpus {ledger.name!r}: {', '.join(unknown[:_NUM_SHOWN])}{more}; nothing was "
-            "forgotten. `python -m pipeline why TITLE` tells the id of a document; take these "
-            "lines out, or name another --recipe"
+            f"forgotten. A key stands behind its source ({', '.join(shards.sources)}), as in "
+            f"{shards.sources[0]}:KEY; `python -m pipeline why TITLE` tells the id of a document. "
+            "Correct these lines, take them out, or name another --recipe"
         )
     listed = {**before, **dict.fromkeys(new, reason)}
     packed = forget_set.packed_identity(current)
@@ -107,8 +110,17 @@ def find(ledger: Ledger, ids: Mapping[int, str], *, reason: str) -> Wanted:
             return Wanted(listed=listed, source=sets.read_manifest(url), num_new=len(new))
     raise ValueError(
         f"{forgotten.path(ledger.data, ledger.name)}: not the list that {ledger.url('shards')} was "
-        "made with; run `make shards`, then this again"
+        "made with, or that set is of another version; run `make shards`, then this again"
     )
+
+
+def _in_documents(ledger: Ledger, ids: forget_set.U64) -> forget_set.U64:
+    """Return those of the ids that documents of the corpus have."""
+    found = [np.empty(0, np.uint64)]
+    for entry in ledger.inputs("documents"):
+        here = parts.open_parquet(entry["url"]).read(columns=["id"])["id"].to_numpy()
+        found.append(here[np.isin(here, ids)])
+    return np.concatenate(found)
 
 
 def answer(
@@ -143,6 +155,7 @@ def answer(
         wanted = find(ledger, ids, reason=reason)
         shards = ShardSet(sets.folder(data, "shards", wanted.source.id), wanted.source)
         show(f"would forget {wanted.num_new:,} documents of corpus {name!r}; nothing is written")
+        _show_before(ids, wanted, show)
         rows = list(_effect(shards, wanted.listed))
         show(aligned(rows) if len(rows) > 1 else "no shard holds one of them")
         return
@@ -158,13 +171,14 @@ def answer(
         url, old = sets.folder(data, "shards", manifest.id), ledger.url("shards")
         num = f"{wanted.num_new:,}" if wanted.num_new else "no further"
         show(f"forgot {num} documents of corpus {name!r}: {url}")
+        _show_before(ids, wanted, show)
         if url != old:
             show(f"made from {old}; all other files are the same\n\n{_rewritten(manifest)}")
         _show_kin(ledger, wanted.listed, show)
         if is_purge:
-            for line in _purge(data, wanted.listed):
+            for line in holders.purge(ledger, wanted.listed):
                 show(line)
-        held = list(holders(ledger, wanted.listed))
+        held = list(holders.holders(ledger, wanted.listed))
         if held:
             show("\ntheir text still stands in\n" + "\n".join(f"  {line}" for line in held))
         show(
@@ -172,10 +186,15 @@ def answer(
         )
 
 
+def _show_before(ids: Mapping[int, str], wanted: Wanted, show: Callable[[str], None]) -> None:
+    if (num := len(ids) - wanted.num_new) and wanted.num_new:
+        show(f"{num:,} more were forgotten before")
+
+
 def _effect(shards: ShardSet, listed: Listed) -> Iterator[list[str]]:
     """Yield a table of what goes from which shard."""
     yield ["shard", "documents", "rows", "of", "tokens", "of"]
-    hit = forget_set.affected(shards, listed)
+    hit = forget_set.affected(shards, forgotten.array(listed))
     for shard in shards.shards:
         if shard.name in hit:
             rows, documents = forget_set.taken_out(shards, shard, hit[shard.name])
@@ -223,73 +242,3 @@ def _show_kin(ledger: Ledger, listed: Listed, show: Callable[[str], None]) -> No
             + "\n".join(lines[:_NUM_SHOWN])
             + more
         )
-
-
-def holders(ledger: Ledger, listed: Listed) -> Iterator[str]:
-    """Yield in words where in DATA, and in which raw files, listed documents still stand."""
-    data, gone = ledger.data, forgotten.array(listed)
-    for set_id, num in _shard_holders(data, listed):
-        url = sets.folder(data, "shards", set_id)
-        users = _users(data, set_id)
-        cure = f"used by {', '.join(users)}" if users else "nothing uses it: --purge removes it"
-        yield f"{url}: {num:,} documents; {cure}"
-    for set_id in storage.names(storage.join(data, "shards")):
-        url = sets.folder(data, "shards", set_id)
-        if not sets.has_manifest(url):
-            yield f"{url}: unfinished, not looked at; --purge removes it"
-    for set_id in storage.names(storage.join(data, "documents")):
-        url = sets.folder(data, "documents", set_id)
-        if sets.has_manifest(url):
-            yield from _documents_holders(sets.read_manifest(url), gone, data=data)
-
-
-def _documents_holders(manifest: Manifest, gone: forget_set.U64, *, data: str) -> Iterator[str]:
-    known, num, raw = plan.known_paths(data), 0, set()
-    facts = {part.name: part.facts.get("raw", {}) for part in manifest.parts}
-    for entry in parts.part_inputs(manifest, data=data):
-        ids = parts.open_parquet(entry["url"]).read(columns=["id"])["id"].to_numpy()
-        here = int(np.isin(ids, gone).sum())
-        if here:
-            num += here
-            digest = facts[entry["name"]].get("sha256", "")
-            raw.add(known.get(digest, digest or "a group of small files"))
-    if num:
-        yield (
-            f"{sets.folder(data, 'documents', manifest.id)}: {num:,} documents, from "
-            f"{', '.join(sorted(raw))}; to be rid of them there too, take them out of the raw "
-            "text, run `make shards`, then `python -m corpus gc --delete`"
-        )
-
-
-def _shard_holders(data: str, listed: Listed) -> Iterator[tuple[str, int]]:
-    """Yield the finished shard sets that hold listed documents, and how many."""
-    for set_id in storage.names(storage.join(data, "shards")):
-        url = sets.folder(data, "shards", set_id)
-        if sets.has_manifest(url):
-            found = forget_set.affected(ShardSet(url, sets.read_manifest(url)), listed)
-            if found:
-                yield set_id, len(np.unique(np.concatenate(list(found.values()))))
-
-
-def _users(data: str, set_id: str) -> list[str]:
-    corpora = sets.list_corpora(data).items()
-    users = [
-        f"corpus {name!r} (forget them there too)"
-        for name, sets_of in corpora
-        if sets_of.get("shards") == set_id
-    ]
-    if lock.is_used(sets.folder(data, "shards", set_id)):
-        users.append("a running process")
-    return users
-
-
-def _purge(data: str, listed: Listed) -> Iterator[str]:
-    """Remove the shard sets that hold listed documents, or might; name them."""
-    held = dict(_shard_holders(data, listed))
-    for set_id in storage.names(storage.join(data, "shards")):
-        url = sets.folder(data, "shards", set_id)
-        is_finished = sets.has_manifest(url)
-        if (set_id in held or not is_finished) and not _users(data, set_id):
-            keep.remove(url)
-            what = f"which held {held[set_id]:,} of them" if is_finished else "which was unfinished"
-            yield f"removed {url}, {what}"

@@ -29,7 +29,7 @@ from pipeline.packing import shard_files
 from pipeline.running.flow import Output, Part, do_part, part_fingerprint
 
 U64: TypeAlias = NDArray[np.uint64]
-VERSION = 1
+VERSION = 2
 _README = "README.md"
 
 
@@ -40,7 +40,9 @@ def packed_identity(manifest: Manifest) -> dict[str, Any]:
 
 def identity_without(packed: Mapping[str, Any], listed: Listed) -> dict[str, Any]:
     """Return the identity of a packed set without the listed documents."""
-    return {**packed, "forgotten": forgotten.claim(listed)} if listed else dict(packed)
+    if not listed:
+        return dict(packed)
+    return {**packed, "forgotten": {**forgotten.claim(listed), "version": VERSION}}
 
 
 def url_without(packed: Mapping[str, Any], listed: Listed, *, data: str) -> str:
@@ -49,9 +51,9 @@ def url_without(packed: Mapping[str, Any], listed: Listed, *, data: str) -> str:
     return sets.folder(data, "shards", sets.set_id("shards", what))
 
 
-def affected(shards: ShardSet, listed: Listed) -> dict[str, U64]:
-    """Return which of the listed documents stand in which shards, by shard name."""
-    gone, found = forgotten.array(listed), {}
+def affected(shards: ShardSet, gone: U64) -> dict[str, U64]:
+    """Return which of these documents (ids, [N]) stand in which shards, by shard name."""
+    found: dict[str, U64] = {}
     with Progress("looking", total=len(shards.shards), unit=" shards") as progress:
         for number, shard in enumerate(shards.shards):
             ids = shards.documents(shard)["id"].to_numpy()
@@ -84,7 +86,7 @@ def make(source: Manifest, listed: Listed, *, data: str) -> Manifest:
         return sets.read_manifest(url)
     old = ShardSet(sets.folder(data, "shards", source.id), source)
     sets.sweep(url)
-    hit = affected(old, listed)
+    hit = affected(old, forgotten.array(listed))
     receipts: list[Receipt] = []
     with Progress("forget", total=len(source.parts), unit=" shards") as progress:
         for number, (receipt, shard) in enumerate(zip(source.parts, old.shards, strict=True)):
@@ -147,9 +149,22 @@ def _write(
 ) -> None:
     rows, documents = taken_out(old, shard, gone)
     shard_files.write(part.name, rows, documents, part.inputs, output)
-    # Where a document was cut is not told by its pieces: of cuts stays what packing counted.
-    cuts = {name: n for name, n in receipt.counts.items() if name.split(" ")[0].endswith("_cuts")}
-    output.count(**cuts)
+    output.count(**_packed_cuts(receipt.counts))
+
+
+def _packed_cuts(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return how packing cut a shard's documents, those that are gone among them.
+
+    Where a document was cut is not told by its pieces, so these numbers cannot be made those of
+    the documents that are left: they get names of their own.
+    """
+    found: dict[str, int] = {}
+    for name, number in counts.items():
+        what, own = name.split(" ", 1)
+        if what.endswith("_cuts"):
+            kind = what.removeprefix("num_").removeprefix("packed_")
+            found[f"num_packed_{kind} {own}"] = number
+    return found
 
 
 def _keep(receipt: Receipt, source: str, url: str) -> Receipt:

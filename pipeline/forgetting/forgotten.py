@@ -9,8 +9,9 @@ an entry out by hand lets that document in again.
 
 import json
 import re
+import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from corpus import identity, storage
 
 FORMAT_VERSION = 1
 _ID = re.compile(r"[0-9a-f]{16}")
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 Listed = Mapping[int, str]
 """Document id -> the reason why it is forgotten, which may be empty."""
@@ -66,44 +68,77 @@ def write(data: str, name: str, listed: Listed) -> None:
     storage.write_bytes(path(data, name), identity.pretty(value))
 
 
-def read_ids(url: str) -> dict[int, str]:
+def read_ids(url: str, *, show: Callable[[str], None]) -> dict[int, str]:
     """Read document ids from a file: one a line, what stands behind a tab does not count.
 
-    An id is 16 hexadecimal digits, or SOURCE:KEY, which it is the hash of. The lists that
-    `diff --list` writes can be read, their head included.
+    An id is 16 hexadecimal digits, or SOURCE:KEY, which it is the hash of. Blank lines, and lines
+    that begin with #, are left out. The lists that `diff --list` writes can be read, their head
+    included.
+
+    Args:
+        url: path or URL; `-` is the standard input.
+        show: prints how many lines say nothing new, if any.
 
     Returns:
         document id -> how it is written there.
 
     Raises:
-        ValueError: the file is missing, or a line is no id.
+        ValueError: the file cannot be read, or lines are no ids.
     """
+    where = "standard input" if url in ("-", "/dev/stdin") else url
+    found: dict[int, str] = {}
+    wrong: list[tuple[int, str]] = []
+    num_again = 0
+    for number, line in enumerate(_LINE_END.split(_read_text(url, where)), start=1):
+        what = line.split("\t")[0].strip()
+        if not what or what.startswith("#") or (number == 1 and what == "id"):
+            continue
+        source, colon, key = what.partition(":")
+        if _ID.fullmatch(what.lower()):
+            identifier = int(what, 16)
+        elif colon and source and key:
+            identifier = identity.document_id(source, key)
+        else:
+            wrong.append((number, what))
+            continue
+        num_again += identifier in found
+        found.setdefault(identifier, what)
+    if wrong:
+        (number, what), num = wrong[0], len(wrong)
+        more = f", and {num - 1:,} other lines are none either" if num > 1 else ""
+        raise ValueError(
+            f"{where}, line {number}: {what!r} is no document id (16 hexadecimal digits, or "
+            f"SOURCE:KEY){more}; `python -m pipeline why TITLE` tells the id of a document"
+        )
+    if not found:
+        raise ValueError(f"{where}: no document id in it; --ids wants one a line")
+    if num_again:
+        show(f"{where}: {num_again:,} lines name a document that is named before")
+    return found
+
+
+def _read_text(url: str, where: str) -> str:
     try:
-        text = storage.read_bytes(url).decode("utf-8-sig")
+        # Standard input may be a pipe, in which no storage can seek.
+        content = sys.stdin.buffer.read() if where != url else _read(url)
+        return content.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise ValueError(f"{url}: no such file; --ids wants one with a document id a line") from (
             error
         )
     except UnicodeDecodeError as error:
-        raise ValueError(f"{url}: not UTF-8 text; --ids wants a document id a line") from error
-    found: dict[int, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        what = line.split("\t")[0].strip()
-        if not what or (number == 1 and what == "id"):
-            continue
-        source, colon, key = what.partition(":")
-        if _ID.fullmatch(what.lower()):
-            found[int(what, 16)] = what
-        elif colon and source and key:
-            found[identity.document_id(source, key)] = what
-        else:
-            raise ValueError(
-                f"{url}, line {number}: {what!r} is no document id (16 hexadecimal digits, or "
-                "SOURCE:KEY); `python -m pipeline why TITLE` tells the id of a document"
-            )
-    if not found:
-        raise ValueError(f"{url}: no document id in it; --ids wants one a line")
-    return found
+        raise ValueError(f"{where}: not UTF-8 text; --ids wants a document id a line") from error
+    except OSError as error:
+        raise ValueError(
+            f"{url}: cannot be read ({error.strerror or error}); --ids wants a file with a "
+            "document id a line"
+        ) from error
+
+
+def _read(url: str) -> bytes:
+    local = storage.local_path(url)
+    # A pipe has a path too, as in `--ids <(grep ...)`.
+    return local.read_bytes() if local is not None else storage.read_bytes(url)
 
 
 def array(ids: Iterable[int]) -> NDArray[np.uint64]:

@@ -121,7 +121,13 @@ def test_a_threshold_above_what_is_known_of_giant_buckets_is_refused(world):
     other = dataclasses.replace(ledger, manifests={**ledger.manifests, "matches": giant})
     with pytest.raises(ValueError, match=r"of 2 large groups .* up to 0\.9; .*make matches"):
         what_if.answer(own, other, ["near_duplicate=0.95"])
-    assert "what-if" in what_if.answer(own, other, ["near_duplicate=0.9"])
+    assert "not exact" not in what_if.answer(own, other, ["near_duplicate=0.9"])
+    raised = dataclasses.replace(own, fates=dataclasses.replace(own.fates, near_duplicate=0.95))
+    text = what_if.answer(raised, other, ["near_duplicate=0.9"])
+    assert "`before` is not exact: the recipe says near_duplicate=0.95: of 2 large groups" in text
+    with pytest.raises(ValueError, match="make matches"):
+        what_if.answer(raised, other, ["min_words=30"])
+    assert "not exact" not in what_if.answer(raised, ledger, ["near_duplicate=0.9"])
 
 
 def test_the_tables_add_up_and_nothing_is_written(world):

@@ -140,6 +140,10 @@ def write_shards(
             ),
             "special_tokens": {token: number for number, token in enumerate(SPECIAL)},
         },
+        files={
+            f"tokenizer/{path.name}": sets.digest_file(str(path))
+            for path in sorted(files.iterdir())
+        },
     )
     (folder / "manifest.json").write_bytes(manifest.to_bytes())
     return folder
