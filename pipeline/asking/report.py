@@ -157,7 +157,7 @@ def _fate_order(entry: tuple[str, int]) -> tuple[str, int, int, str]:
 
 def shards_table(manifest: Manifest) -> str:
     """Return rows and tokens per source, subset and row length."""
-    cuts = ("sentence", "word", "inside")
+    cuts = _kinds_of_cuts(manifest.counts)
     head = ["source", "subset", "row length", "documents", "pieces", "rows", "tokens", "fill"]
     rows = [[*head, *(f"{kind} cuts" for kind in cuts)]]
     counts = manifest.counts
@@ -178,10 +178,21 @@ def shards_table(manifest: Manifest) -> str:
                 f"{num_rows:,}",
                 f"{num_tokens:,}",
                 f"{100 * fill:.2f} %",
-                *(f"{counts[f'num_{kind}_cuts {key}']:,}" for kind in cuts),
+                *(_n(counts, f"num_{kind}_cuts {key}") for kind in cuts),
             ]
         )
     return aligned(rows)
+
+
+def _kinds_of_cuts(counts: Mapping[str, int]) -> list[str]:
+    """Return what cuts may stand behind: sentences, words, and what else there was."""
+    found = {
+        name.split("_")[1]
+        for name, number in counts.items()
+        if number and name.split(" ")[0].endswith("_cuts")
+    }
+    kinds = ("sentence", "word", "letter", "character", "part", "byte")
+    return [kind for kind in kinds if kind in {"sentence", "word", *found}]
 
 
 def lines(command: str, manifest: Manifest, url: str, paths: Mapping[str, str]) -> str:
