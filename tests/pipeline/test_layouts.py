@@ -167,7 +167,11 @@ def cut_texts(
     pieces = layout(breaks, offsets, row_length)
     alphabet = {char: byte for byte, char in byte_spelling().items()}
     texts_of = [
-        bytes(alphabet[char] for number in ids[begin:end] for char in own.id_to_token(int(number)))
+        bytes(
+            alphabet[char]
+            for number in ids[begin:end]
+            for char in own.id_to_token(int(number)) or ""
+        )
         for begin, end in zip(pieces.begin.tolist(), pieces.end.tolist(), strict=True)
     ]
     cuts = Counter(breaks[end] for end in pieces.end.tolist() if end not in offsets)
