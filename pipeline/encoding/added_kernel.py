@@ -31,19 +31,25 @@ def cut_at_added(data, bounds, known, span_ends, follow, tokens, actions, is_ref
     Returns:
         Bounds, tokens and ends of the spans now; none is empty.
     """
-    new_bounds, new_known = np.empty(1024, np.int64), np.empty(1024, np.int64)
+    # Room for a match, and for what is left of every span.
+    room = len(known) + 3
+    new_bounds, new_known = np.empty(2 * room, np.int64), np.empty(2 * room, np.int64)
     new_ends = np.zeros(len(span_ends), np.int64)
     num = 0
     for text in range(len(span_ends) - 1):
         for span in range(span_ends[text], span_ends[text + 1]):
             begin, end = bounds[span], bounds[span + 1]
-            at = begin
+            # A token is one span as it is.
+            at = begin if known[span] < 0 else end
             while at < end:
-                if num + 3 > len(new_bounds):
+                if follow[0, data[at]] == 0:
+                    at += 1
+                    continue
+                if num + room > len(new_bounds):
                     new_bounds, new_known = _larger(new_bounds), _larger(new_known)
                 found, action, after = -1, CUT, at
                 state, place = np.int32(0), at
-                while known[span] < 0 and place < end:
+                while place < end:
                     state = follow[state, data[place]]
                     if state == 0:
                         break
@@ -51,8 +57,7 @@ def cut_at_added(data, bounds, known, span_ends, follow, tokens, actions, is_ref
                     if tokens[state] >= 0:
                         found, action, after = tokens[state], actions[state], place
                 if found < 0:
-                    # No match begins here; a token is one span as it is.
-                    at = end if known[span] >= 0 else at + 1
+                    at += 1
                 elif action == CUT:
                     if begin < at:
                         new_bounds[num], new_known[num] = begin, -1
