@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--from", dest="origin", required=True, metavar="URL", help="folder or URL of the copy"
     )
-    sub = add("head", "show the first rows of a set as text")
+    sub = add("head", "show the first rows of a set as text, unknown text as [UNK]")
     sub.add_argument("set", help="folder or URL of one set")
     sub.add_argument("--rows", type=int, default=3, help="how many")
     sub = add("trace", "tell which documents a row is from, or where a document's rows are")
@@ -152,6 +152,8 @@ def _repair(options: argparse.Namespace) -> int:
 
 
 def _head(options: argparse.Namespace) -> int:
+    if options.rows < 1:
+        raise ValueError(f"--rows must be at least 1, got {options.rows}")
     for row in check.head(options.set, num_rows=options.rows):
         print(row + "\n")
     return 0

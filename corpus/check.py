@@ -3,13 +3,14 @@
 `head` shows text, also of a private corpus: that is what it is asked for. No other command does.
 """
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
-from corpus import identity, sets, shard_check, storage
+from corpus import identity, sets, shard_check, storage, token_ids
 from corpus.progress import Progress
 from corpus.shards import Shard, ShardSet
 
@@ -45,9 +46,12 @@ def _other_rewritten(url: str, manifest: sets.Manifest) -> Iterator[str]:
 
 def _unsound_shards(shards: ShardSet) -> Iterator[str]:
     try:
-        shards.tokenizer_files()
+        table = json.loads(shards.tokenizer_files()["tokenizer.json"])
     except ValueError as error:
         yield str(error)
+    else:
+        for line in token_ids.differences(table, shards.manifest.facts):
+            yield f"{shards.url}: the manifest's {line}"
     digests = {part.name: part.facts.get("row_digest") for part in shards.manifest.parts}
     with Progress(
         "verify rows", total=sum(shard.num_rows for shard in shards.shards), unit="rows"
@@ -133,6 +137,8 @@ def _head_shard(
         row["id"]: f"{row['title'] or row['key']} ({identity.show_id(row['id'])})"
         for row in shards.documents(shard).to_pylist()
     }
+    # A text may lack what is unknown to the vocabulary; what we put around it is not of it.
+    around = [shards.pad_id, shards.cls_id, shards.sep_id]
     batch = rows.take(np.arange(first, first + min(num_rows, shard.num_rows)))
     for row in range(len(batch.input_ids)):
         yield f"--- {shard.name} row {row}"
@@ -141,6 +147,8 @@ def _head_shard(
         for end, document in zip(
             batch.piece_ends[mine].tolist(), batch.piece_documents[mine].tolist(), strict=True
         ):
-            text = tokenizer.decode(batch.input_ids[row, begin:end].tolist())
+            ids = batch.input_ids[row, begin:end]
+            ids = ids[~np.isin(ids, around)].tolist()
+            text = tokenizer.decode(ids, skip_special_tokens=False)
             yield f"[{titles.get(document, identity.show_id(document))}] {text}"
             begin = end

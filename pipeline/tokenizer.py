@@ -12,7 +12,7 @@ import numpy as np
 import tokenizers
 from tokenizers import Tokenizer
 
-from corpus import identity, keyed, storage
+from corpus import identity, keyed, storage, token_ids
 from corpus.sets import Manifest, Receipt
 from corpus.shards import SPECIAL_TOKENS
 from pipeline import measures
@@ -22,20 +22,13 @@ from pipeline.recipe import Recipe
 from pipeline.running.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 from pipeline.text import cuts
 
-VERSION = 2
+VERSION = 3
 _SAMPLE = 0x53414D50  # keeps this draw apart from other hashes of the same ids
 _MAX_DOCUMENT_CHARS = 100_000
 """Of one document in the sample: a few giant books must not make the vocabulary."""
 _CHECK_BYTES = 4_000_000
 """Of the sample that is encoded with the vocabulary when it is there, to see what comes of it."""
 _CHECK = 0x43484543  # keeps this draw apart from other hashes of the same ids
-_ALIASES = {
-    "[PAD]": ("[PAD]", "<pad>"),
-    "[UNK]": ("[UNK]", "<unk>"),
-    "[CLS]": ("[CLS]", "<s>", "<cls>"),
-    "[SEP]": ("[SEP]", "</s>", "<sep>", "<eos>"),
-    "[MASK]": ("[MASK]", "<mask>"),
-}
 
 
 def stage(recipe: Recipe, decided: Manifest, documents: Manifest, *, data: str) -> Stage:
@@ -286,15 +279,13 @@ def special_tokens(tokenizer: Tokenizer, *, path: str) -> dict[str, str]:
     Raises:
         ValueError: one is missing, so that rows could not be built or masked.
     """
-    found = {}
-    for name, aliases in _ALIASES.items():
-        own = [alias for alias in aliases if tokenizer.token_to_id(alias) is not None]
-        if not own:
+    found = token_ids.special_names(tokenizer.get_vocab(with_added_tokens=True))
+    for name, aliases in token_ids.ALIASES.items():
+        if name not in found:
             raise ValueError(
                 f"{path}: the tokenizer has no {name} token (looked for {', '.join(aliases)}); "
                 "add it with `tokenizer.add_special_tokens` and save again"
             )
-        found[name] = own[0]
     return found
 
 

@@ -157,7 +157,7 @@ def _fate_order(entry: tuple[str, int]) -> tuple[str, int, int, str]:
 
 def shards_table(manifest: Manifest) -> str:
     """Return rows and tokens per source, subset and row length."""
-    cuts = ("sentence", "word", "inside")
+    cuts = _kinds_of_cuts(manifest.counts)
     head = ["source", "subset", "row length", "documents", "pieces", "rows", "tokens", "fill"]
     rows = [[*head, *(f"{kind} cuts" for kind in cuts)]]
     counts = manifest.counts
@@ -187,6 +187,17 @@ def shards_table(manifest: Manifest) -> str:
 def _num_cuts(counts: Mapping[str, int], kind: str, key: str) -> int:
     """Return cuts as packing made them, also in shards that documents were taken out of since."""
     return sum(counts.get(f"num_{what}_cuts {key}", 0) for what in (kind, f"packed_{kind}"))
+
+
+def _kinds_of_cuts(counts: Mapping[str, int]) -> list[str]:
+    """Return what cuts may stand behind: sentences, words, and what else there was."""
+    found = {
+        name.split(" ")[0].split("_")[-2]
+        for name, number in counts.items()
+        if number and name.split(" ")[0].endswith("_cuts")
+    }
+    kinds = ("sentence", "word", "letter", "character", "part", "byte")
+    return [kind for kind in kinds if kind in {"sentence", "word", *found}]
 
 
 def lines(command: str, manifest: Manifest, url: str, paths: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from pipeline.encoding import break_kernel
+from pipeline.encoding.added_tokens import Added, joined, normal_form, span_texts
 from pipeline.encoding.token_places import (
     Tokens,
     UnfitError,
@@ -24,7 +25,6 @@ from pipeline.encoding.token_places import (
     char_bytes,
     mended,
     placed,
-    refuse_added,
     token_sizes,
 )
 from pipeline.encoding.word_table import Words
@@ -59,7 +59,46 @@ def make(name: str, tokenizer: Tokenizer) -> Encoder:
     """
     # "[SEP]" in an article is five characters, not the end of a piece.
     tokenizer.encode_special_tokens = True
-    return {"gigatoken": _Gigatoken, "words": Words, "tokenizers": Plain}[name](tokenizer)
+    # It sets nothing around a text here, but may say that a token begins behind its space.
+    tokenizer.post_processor = None  # pyright: ignore[reportAttributeAccessIssue]
+    plain = Plain(tokenizer)
+    if name == "tokenizers":
+        return plain
+    table = json.loads(tokenizer.to_str())
+    fast = {"gigatoken": _Gigatoken, "words": Words}[name]
+    if normal_form(table) != "NFC" and all(one["special"] for one in table["added_tokens"]):
+        return fast(tokenizer)
+    added = Added(table)
+    # Without added tokens: special ones are text, the others no part of what it is given.
+    bare = Tokenizer.from_str(json.dumps({**table, "added_tokens": []}))
+    return _Guarded(fast(bare), plain, added, needs_form=normal_form(table) == "NFC")
+
+
+class _Guarded:
+    """A fast encoder that is given what it is right about, and `tokenizers` for the rest."""
+
+    def __init__(self, fast: Encoder, plain: "Plain", added: Added, *, needs_form: bool):
+        self._fast, self._plain, self._added = fast, plain, added
+        self._needs_form = needs_form
+
+    def encode(self, texts: pa.Array) -> Tokens:
+        """Encode texts, see `Encoder`."""
+        spans, is_other = self._added.find(texts)
+        if self._needs_form:
+            is_other |= _has_unassigned(texts)
+            is_other |= np.array([not _is_nfc(text) for text in texts.to_pylist()], dtype=np.bool_)
+        known = texts
+        if is_other.any():
+            # It may not even see them: it remembers what it was given.
+            pairs = zip(texts.to_pylist(), is_other.tolist(), strict=True)
+            known = pa.array(["" if other else text for text, other in pairs], pa.string())
+            spans, _ = self._added.find(known)
+        tokens = self._fast.encode(span_texts(spans, known))
+        return mended(joined(spans, tokens, known), texts, is_other, self._plain.encode)
+
+
+def _is_nfc(text: str) -> bool:
+    return text.isascii() or unicodedata.is_normalized("NFC", text)
 
 
 class Plain:
@@ -69,6 +108,8 @@ class Plain:
         self._tokenizer = tokenizer
         table = json.loads(tokenizer.to_str())
         self._sizes, self._adds_space = token_sizes(table), adds_space(table)
+        if self._adds_space and not all(one["special"] for one in table["added_tokens"]):
+            self._sizes = None  # spaces are put behind those in the text, too
 
     def encode(self, texts: pa.Array) -> Tokens:
         """Encode texts; each is in memory as a whole, see `Encoder`."""
@@ -113,7 +154,6 @@ class _Gigatoken:
         sizes = token_sizes(table)
         if sizes is None:
             raise UnfitError("the tokenizer is no byte-level BPE")
-        refuse_added(table)
         if not installed():
             raise UnfitError("not installed")
         try:
@@ -137,10 +177,15 @@ class _Gigatoken:
         tokens, is_whole = placed(ids, ends, texts, self._sizes, adds_space=self._adds_space)
         # gigatoken 0.10 knows the letters of Unicode 17 and tokenizers 0.23 those of 16; on all
         # that are in the older Unicode of Python the two agree.
-        data, offsets = text_buffers(texts)
-        is_newer = np.empty(len(texts), dtype=np.bool_)
-        break_kernel.find_any(data, offsets, _unassigned(), is_newer)
-        return mended(tokens, texts, is_newer | ~is_whole, self._plain.encode)
+        return mended(tokens, texts, _has_unassigned(texts) | ~is_whole, self._plain.encode)
+
+
+def _has_unassigned(texts: pa.Array) -> NDArray[np.bool_]:
+    """Return which texts have a code point that is no character in Python's Unicode, bool [N]."""
+    data, offsets = text_buffers(texts)
+    found = np.empty(len(texts), dtype=np.bool_)
+    break_kernel.find_any(data, offsets, _unassigned(), found)
+    return found
 
 
 @functools.cache

@@ -108,14 +108,3 @@ def mended(
         begins.append(own.begins[span])
     ends = np.cumsum([0, *map(len, ids)], dtype=np.int64)
     return Tokens(ids=np.concatenate(ids), ends=ends, begins=np.concatenate(begins))
-
-
-def refuse_added(table: Mapping[str, Any]) -> None:
-    """Refuse tokens that are looked for in the text before it is cut into words.
-
-    Raises:
-        UnfitError: there are some.
-    """
-    own = [one["content"] for one in table.get("added_tokens", ()) if not one["special"]]
-    if own:
-        raise UnfitError(f"added tokens that are not special, such as {own[0]!r}")

@@ -1,4 +1,4 @@
-"""What a tokenizer makes of text: tokens per word, unknown ones, whether the text comes back."""
+"""What a tokenizer makes of text: how long tokens are, how many unknown, what comes back."""
 
 import json
 from collections.abc import Iterable
@@ -13,6 +13,7 @@ from tokenizers.models import WordPiece
 from pipeline.encoding.encoders import Encoder
 from pipeline.encoding.token_places import token_sizes
 from pipeline.text import words
+from pipeline.text.codepoints import UNSPACED, tables
 
 _BATCH = 64
 _SPACE = "\u2581"
@@ -36,8 +37,11 @@ class Check:
     language: str
     num_documents: int = 0
     num_bytes: int = 0
+    num_chars: int = 0
     num_words: int = 0
     """By the rule of words.py."""
+    num_letters: int = 0
+    """Of these, letters of scripts written without spaces, whose words that rule does not know."""
     num_tokens: int = 0
     num_unknown: int = 0
     """Tokens [UNK]."""
@@ -61,6 +65,7 @@ def check(
     """
     found: dict[tuple[str, str], Check] = {}
     is_exact = token_sizes(json.loads(tokenizer.to_str())) is not None
+    kinds = (tables().kinds & UNSPACED != 0).tolist()
     left = iter(samples)
     while batch := list(islice(left, _BATCH)):
         tokens = encoder.encode(pa.array([sample.text for sample in batch], pa.string()))
@@ -71,7 +76,10 @@ def check(
             counts = found.setdefault(key, Check(source=key[0], language=key[1]))
             counts.num_documents += 1
             counts.num_bytes += len(sample.text.encode())
-            counts.num_words += len(words.words(sample.text))
+            counts.num_chars += len(sample.text)
+            own = words.words(sample.text)
+            counts.num_words += len(own)
+            counts.num_letters += sum(kinds[ord(word[0])] for word in own)
             counts.num_tokens += len(ids)
             num_unknown = ids.count(unknown)
             counts.num_unknown += num_unknown

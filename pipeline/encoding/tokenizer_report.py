@@ -24,7 +24,7 @@ def encoder_text(encoder: Mapping[str, Any]) -> str:
 
 
 def checks_text(checks: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the paragraphs about a tokenizer's tokens per word, unknown and lost text."""
+    """Return the paragraphs about how long a tokenizer's tokens are, unknown and lost text."""
     if not checks:
         return []
     return [aligned(_rates(checks)), _summary(checks)]
@@ -32,7 +32,7 @@ def checks_text(checks: Sequence[dict[str, Any]]) -> list[str]:
 
 def _rates(checks: Sequence[dict[str, Any]]) -> list[list[str]]:
     """Return rows of a table of checks, the head first: for each source, and language in it."""
-    rows = [["source", "language", "documents", "bytes", "tokens per word", "unknown"]]
+    rows = [["source", "language", "documents", "bytes", *_PER_TOKEN, "tokens per word", "unknown"]]
     for source, own in groupby(checks, key=lambda one: one["source"]):
         languages = list(own)
         total = {
@@ -48,11 +48,26 @@ def _rates(checks: Sequence[dict[str, Any]]) -> list[list[str]]:
                     language or "-",
                     f"{one['num_documents']:,}",
                     f"{one['num_bytes']:,}",
-                    f"{one['num_tokens'] / max(1, one['num_words']):.2f}",
+                    *(_ratio(one.get(name, 0), one["num_tokens"]) for name in _PER_TOKEN.values()),
+                    _tokens_per_word(one),
                     f"{100 * one['num_unknown'] / max(1, one['num_tokens']):.3f} %",
                 ]
             )
     return rows
+
+
+_PER_TOKEN = {"bytes per token": "num_bytes", "characters per token": "num_chars"}
+
+
+def _ratio(one: int, other: int) -> str:
+    return f"{one / other:.2f}" if one and other else "-"
+
+
+def _tokens_per_word(one: Mapping[str, Any]) -> str:
+    """Return the ratio, unless most words are letters of scripts written without spaces."""
+    if 2 * one.get("num_letters", 0) > one["num_words"]:
+        return "-"
+    return _ratio(one["num_tokens"], one["num_words"])
 
 
 def _summary(checks: Sequence[dict[str, Any]]) -> str:

@@ -9,7 +9,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.encoding import break_kernel
-from pipeline.encoding.break_kernel import INSIDE as INSIDE
+from pipeline.encoding.break_kernel import BYTE as BYTE
+from pipeline.encoding.break_kernel import CHARACTER as CHARACTER
+from pipeline.encoding.break_kernel import LETTER as LETTER
+from pipeline.encoding.break_kernel import PART as PART
 from pipeline.encoding.break_kernel import SENTENCE as SENTENCE
 from pipeline.encoding.break_kernel import WORD as WORD
 from pipeline.encoding.encoders import Encoder
@@ -27,12 +30,19 @@ class Encoded:
     ids: NDArray[np.uint32]
     """[T]."""
     breaks: bytes
-    """[T]: what begins with each token: INSIDE (nothing), WORD, or SENTENCE and with it a word.
+    """[T]: what begins with each token, from where a cut does most harm to where it does none:
 
-    A word is what white space surrounds, so a cut leaves "don't", "3.14" and "end." whole; in
-    scripts written without spaces it is a letter with its marks. The one space in front of a word
-    belongs to it, also where it is a token of its own; all other white space to what stands
-    before. Sentences are those of `sentences.sentence_ends`. The first token begins one."""
+    BYTE       nothing, or bytes of a code point that a token before has begun
+    PART       a code point that belongs to the character before: a mark, the rest of an emoji
+    CHARACTER  a character inside a word
+    LETTER     a letter, with its marks, of a script written without spaces, behind another; a word
+               may begin there or not
+    WORD       a word: what white space surrounds, so a cut leaves "don't", "3.14" and "end." whole;
+               in scripts written without spaces also what stands behind a comma or a bracket
+    SENTENCE   a sentence, and with it a word; see `sentences.sentence_ends`
+
+    The one space in front of a word belongs to it, also where it is a token of its own; all other
+    white space to what stands before. The first token begins a sentence."""
 
 
 def encode(texts: Sequence[str], encoder: Encoder) -> list[Encoded]:
@@ -63,8 +73,8 @@ def cut(
 ) -> list[tuple[int, int]]:
     """Cut a document into pieces of at most `limit` tokens.
 
-    A piece ends at the last end of a sentence within reach of its limit, else at the last end of a
-    word, else at the limit. With all of its room within reach, a long sentence at the end of a
+    A piece ends at the last end of a sentence within reach of its limit, else where `word_at` says,
+    else at the limit. With all of its room within reach, a long sentence at the end of a
     short row would leave half of it to padding (15 % of all rows of 128 on English Wikipedia).
 
     Args:
@@ -104,6 +114,19 @@ def cut_at(breaks: bytes, begin: int, *, limit: int, least: int, spare: int = 0)
 
 
 def word_at(breaks: bytes, begin: int, *, limit: int) -> int:
-    """Return the last start of a word at most `limit` tokens behind `begin`, 0 if none."""
+    """Return where to cut a sentence at most `limit` tokens behind `begin`, 0 if nowhere.
+
+    At the last start of a word; in a script without spaces at the last letter, unless a word begins
+    within a quarter of the room. In a word that is longer than the room between two characters;
+    and in a character that is, between its code points.
+    """
     low, high = begin + 1, begin + limit + 1
-    return max(0, breaks.rfind(WORD, low, high), breaks.rfind(SENTENCE, low, high))
+    words = WORD, SENTENCE
+    near = max(breaks.rfind(kind, high - limit // 4, high) for kind in words)
+    if near > begin:
+        return near
+    for kinds in ((LETTER, *words), (CHARACTER,), (PART,)):
+        last = max(breaks.rfind(kind, low, high) for kind in kinds)
+        if last > 0:
+            return last
+    return 0

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from pipeline.encoding import chunk_kernel
-from pipeline.encoding.token_places import Tokens, UnfitError, char_bytes, refuse_added, token_sizes
+from pipeline.encoding.added_tokens import normal_form
+from pipeline.encoding.token_places import Tokens, UnfitError, char_bytes, token_sizes
 from pipeline.text.codepoints import tables
 from pipeline.text.words import text_buffers
 
@@ -34,7 +35,6 @@ class Words:
 
     def __init__(self, tokenizer: Tokenizer):
         table = json.loads(tokenizer.to_str())
-        refuse_added(table)
         self._tokenizer = tokenizer
         self._cut = _CUTS[rule(table)]
         self._sizes = token_sizes(table)
@@ -158,7 +158,7 @@ def rule(table: Mapping[str, Any]) -> str:
         UnfitError: no rule is known for it.
     """
     before, model = table.get("pre_tokenizer") or {}, table["model"]
-    normalizer = (table.get("normalizer") or {}).get("type")
+    normalizer = normal_form(table)
     if before == {"type": "BertPreTokenizer"} and model["type"] == "WordPiece":
         if normalizer in (None, "BertNormalizer", "Lowercase"):
             return "bert"
@@ -168,7 +168,8 @@ def rule(table: Mapping[str, Any]) -> str:
         and not before.get("add_prefix_space")
         and model["type"] == "BPE"
         and not model.get("dropout")
-        and normalizer is None
+        # Of text that is in NFC, as all is that it is given.
+        and normalizer in (None, "NFC")
     ):
         return "gpt2"
     raise UnfitError(

@@ -138,6 +138,8 @@ def concat(breaks: bytes, offsets: Sequence[int], row_length: int) -> Pieces:
                 after = tokens.cut_at(breaks, begin, limit=limit, least=least) if limit > 0 else 0
                 if not after and limit >= quarter:
                     after = tokens.word_at(breaks, begin, limit=limit)
+                    if at and breaks[after] < tokens.LETTER:
+                        after = 0  # inside a word, which a row of its own may hold
                 after = after or (0 if at else begin + limit)
             if after:
                 spans.append((document, begin, after))

@@ -11,6 +11,15 @@ from pipeline.encoding import tokens
 from pipeline.packing import layouts
 
 _TARGET = 0x54415247  # keeps this draw apart from other hashes of the same positions
+_KINDS = {
+    tokens.SENTENCE: "sentence",
+    tokens.WORD: "word",
+    tokens.LETTER: "letter",
+    tokens.CHARACTER: "character",
+    tokens.PART: "part",
+    tokens.BYTE: "byte",
+}
+"""What counts of cuts are called by, by what begins behind them."""
 
 TEXTS = pa.schema(
     [
@@ -119,17 +128,13 @@ def _lists(texts: pa.Table) -> pa.ListArray:
 
 
 def _cuts(pieces: layouts.Pieces, breaks: bytes) -> dict[str, int]:
-    """Count where documents were cut: behind a sentence, behind a word, or inside one."""
+    """Count where documents were cut, by what begins behind the cut."""
     at = np.argsort(pieces.begin)
     # All but the last piece of each document end with a cut.
     is_cut = pieces.document[at][1:] == pieces.document[at][:-1]
     ends = pieces.end[at][:-1][is_cut]
-    kinds = np.bincount(np.frombuffer(breaks, dtype=np.uint8)[ends], minlength=3).tolist()
-    return {
-        "num_sentence_cuts": kinds[tokens.SENTENCE],
-        "num_word_cuts": kinds[tokens.WORD],
-        "num_inside_cuts": kinds[tokens.INSIDE],
-    }
+    kinds = np.bincount(np.frombuffer(breaks, dtype=np.uint8)[ends], minlength=len(_KINDS))
+    return {f"num_{_KINDS[kind]}_cuts": number for kind, number in enumerate(kinds.tolist())}
 
 
 def _targets(rows: NDArray[np.uint32], inputs: dict[str, Any]) -> pa.ListArray:

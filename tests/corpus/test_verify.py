@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from corpus import check, schemas, sets, shard_check, storage
+from corpus import check, schemas, sets, shard_check, storage, token_ids
 from corpus.shards import Shard, ShardSet
 
 PAD, SEP = 0, 3
@@ -211,6 +211,64 @@ def test_a_manifest_that_was_edited_is_named(copy):
     rewrite(folder, lambda value: value["parts"][0]["facts"].update(row_digest="0"))
     (line,) = check.damage(str(folder))
     assert line.endswith("the digest of its rows is not the manifest's row_digest")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda facts: facts["special_tokens"].update({"[MASK]": 7}), "[MASK] is 7, in its"),
+        (lambda facts: facts["special_ids"].remove(4), "1 missing: 4"),
+        (lambda facts: facts["special_ids"].extend([9, 30, 31, 32]), "4 only there: 9, 30, 31"),
+        (
+            lambda facts: facts.update(vocabulary=513),
+            "vocabulary is 513, by its tokenizer.json 512",
+        ),
+    ],
+)
+def test_what_the_manifest_says_of_the_tokenizer_is_compared_with_it(copy, change, expected):
+    folder = copy()
+    rewrite(folder, lambda value: change(value["facts"]))
+    assert any(
+        line.startswith(f"{folder}: the manifest's ") and expected in line
+        for line in check.damage(str(folder))
+    )
+
+
+def test_what_other_tokenizers_call_special_tokens_is_known():
+    known = ["<pad>", "<unk>", "<s>", "</s>", "a"]
+    added = [("<pad>", 0), ("<unk>", 1), ("<s>", 2), ("</s>", 3), ("<mask>", 6)]
+    table = {
+        "model": {"vocab": [[token, 0.0] for token in known]},
+        "added_tokens": [{"content": own, "id": number, "special": True} for own, number in added],
+    }
+    names = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    special = dict(zip(names, (0, 1, 2, 3, 6), strict=True))
+    facts = {"vocabulary": 7, "special_tokens": special, "special_ids": [0, 1, 2, 3, 5, 6]}
+    assert list(token_ids.differences(table, facts)) == []
+    lines = list(token_ids.differences(table, {**facts, "special_ids": [0, 1, 2, 3, 6]}))
+    assert lines == ["special_ids are not those of its tokenizer.json: 1 missing: 5"]
+
+
+def test_head_shows_what_is_unknown_and_nothing_that_we_put_around(shards, copy):
+    folder = copy()
+    shard = shards.shards[0]
+    path = folder / f"{shard.name}.arrow"
+    table = pa.ipc.open_file(pa.BufferReader(path.read_bytes())).read_all()
+    rows = table.to_pylist()
+    set_id(rows[0], 2, 1)
+    with pa.ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(pa.Table.from_pylist(rows, schema=table.schema))
+    (shown,) = [line for line in check.head(str(folder), num_rows=1) if line[0] == "["][:1]
+    assert "[UNK]" in shown
+    everything = "\n".join(check.head(str(folder), num_rows=50))
+    assert not any(name in everything for name in ("[PAD]", "[CLS]", "[SEP]"))
+
+
+@pytest.mark.parametrize("number", ["0", "-2"])
+def test_head_refuses_fewer_than_one_row(shards, command, number):
+    done = command("corpus", "head", shards.url, "--rows", number)
+    assert done.returncode == 2
+    assert done.stderr == f"error: --rows must be at least 1, got {number}\n"
 
 
 def test_rows_that_were_exchanged_with_their_receipts_are_found(shards, copy):

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from pipeline import tokenizer
-from pipeline.encoding import encoders, proof, tokenizer_check, vocabularies, word_table
+from pipeline.encoding import (
+    encoders,
+    proof,
+    tokenizer_check,
+    tokenizer_report,
+    vocabularies,
+    word_table,
+)
 from pipeline.encoding.encoders import Plain
 from pipeline.encoding.token_places import Tokens, UnfitError
 from pipeline.running import flow
@@ -149,11 +156,6 @@ def test_what_is_not_certain_to_be_equal_is_refused(bpe, wordpiece):
     lower = changed(bpe, normalizer=normalizers.Lowercase())
     with pytest.raises(UnfitError, match="no rule of words for pre-tokenizer ByteLevel, normali"):
         encoders.make("words", lower)
-    added = changed(bpe)
-    added.add_tokens(["of the"])
-    for name in ("words", "gigatoken"):
-        with pytest.raises(UnfitError, match="added tokens that are not special, such as 'of the'"):
-            encoders.make(name, added)
     with pytest.raises(UnfitError, match="no byte-level BPE"):
         encoders.make("gigatoken", wordpiece)
 
@@ -246,6 +248,32 @@ def test_fertility_and_unknown_are_counted_by_source_and_language(wordpiece):
         ("b", "en", 1, 2, 2, 0),
     ]
     assert [one["num_changed"] for one in found] == [0, 0, 0]
+
+
+def test_the_report_gives_tokens_per_word_only_where_words_are_known(wordpiece):
+    found = tokenizer_check.check(
+        samples(
+            ("a", "en", "the river, the bridge"),
+            ("a", "zh", "中文中文。the"),
+            ("b", "", "!? ..."),
+            ("c", "en", ""),
+        ),
+        wordpiece,
+        Plain(wordpiece),
+        unknown=wordpiece.token_to_id("[UNK]"),
+    )
+    assert [(one["num_chars"], one["num_words"], one["num_letters"]) for one in found] == [
+        (21, 4, 0), (8, 5, 4), (6, 0, 0), (0, 0, 0),
+    ]  # fmt: skip
+    table = tokenizer_report.checks_text(found)[0].splitlines()
+    rows = [line.split()[:2] + line.split()[4:7] for line in table[2:]]
+    assert rows == [
+        ["a", "all", "3.36", "2.64", "1.22"],
+        ["a", "en", "4.20", "4.20", "1.25"],
+        ["a", "zh", "2.67", "1.33", "-"],
+        ["b", "-", "1.20", "1.20", "-"],
+        ["c", "en", "-", "-", "-"],
+    ]
 
 
 @example(text="the ▁ river ## stone")

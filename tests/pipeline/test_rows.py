@@ -28,7 +28,7 @@ def built(documents: list[list[int]], *, packing: str, subset: str):
             "title": ["t"] * len(documents),
             "url": [f"https://a.example/{n}" for n in range(len(documents))],
             "ids": documents,
-            "breaks": [rng.integers(0, 3, len(ids), dtype=np.uint8).tobytes() for ids in documents],
+            "breaks": [rng.integers(0, 6, len(ids), dtype=np.uint8).tobytes() for ids in documents],
         },
         schema=rows.TEXTS,
     )
