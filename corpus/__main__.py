@@ -51,10 +51,10 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         help="number of a row, among those of its source, subset and row length, or in its --shard",
     )
-    what.add_argument("--document", help="id, key, address or title of a document")
+    what.add_argument("--document", help="id, key, SOURCE:KEY, address or title of a document")
     sub.add_argument("--token", type=int, help="only the document at this position of the row")
     sub.add_argument("--source", help="of the row, where the set has several")
-    sub.add_argument("--subset", default="train", help="of the row: train or held_out")
+    sub.add_argument("--subset", choices=("train", "held_out"), help="of the row; default: train")
     sub.add_argument("--row-length", type=int, help="of the row, where the set has several")
     sub.add_argument("--shard", help="name of the shard that the row lies in")
     sub = add("fetch", "download raw text: wikipedia, cc-news, gutenberg, or any URL")
@@ -162,6 +162,11 @@ def _head(options: argparse.Namespace) -> int:
 def _trace(options: argparse.Namespace) -> int:
     shards = ShardSet(options.set, sets.read_manifest(options.set))
     if options.document is not None:
+        given = ("token", "source", "subset", "row_length", "shard")
+        if of_rows := [name for name in given if getattr(options, name) is not None]:
+            raise ValueError(
+                f"--{of_rows[0].replace('_', '-')} says which row; --document shows all of them"
+            )
         pieces = origins.document(shards, options.document)
     else:
         shard, row = origins.find_row(
@@ -169,7 +174,7 @@ def _trace(options: argparse.Namespace) -> int:
             options.row,
             name=options.shard,
             source=options.source,
-            subset=options.subset,
+            subset=options.subset or "train",
             row_length=options.row_length,
         )
         pieces = origins.row(shards, shard, row, token=options.token)

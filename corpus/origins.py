@@ -16,6 +16,8 @@ from corpus.shards import Shard, ShardSet
 from corpus.text_table import aligned
 
 _ID = re.compile("[0-9a-f]{16}")
+_NUM_SHOWN = 8
+"""Names of shards that an error lists."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,10 +66,13 @@ def find_row(
         ValueError: there is no such row, or it is not said among which rows to count.
     """
     if name is not None:
-        chosen = [shard for shard in shards.shards if shard.name == name]
+        chosen = [shard for shard in shards.shards if shard.name == name.removesuffix(".arrow")]
         if not chosen:
-            names = ", ".join(shard.name for shard in shards.shards)
-            raise ValueError(f"{shards.url}: no shard {name!r}; there are: {names}")
+            names = [shard.name for shard in shards.shards]
+            more = ", ..." if len(names) > _NUM_SHOWN else ""
+            raise ValueError(
+                f"{shards.url}: no shard {name!r}; there are: {', '.join(names[:_NUM_SHOWN])}{more}"
+            )
     else:
         if source is None and len(shards.sources) > 1:
             raise ValueError(f"several sources; say --source: {', '.join(shards.sources)}")
@@ -85,6 +90,8 @@ def find_row(
             return shard, left
         left -= shard.num_rows
     num_rows = sum(shard.num_rows for shard in chosen)
+    if not num_rows:
+        raise ValueError(f"{shards.url}: there are no such rows at all")
     raise ValueError(f"{shards.url}: row {number} is not one of 0 to {num_rows - 1}")
 
 
@@ -129,7 +136,7 @@ def document(shards: ShardSet, what: str) -> list[Origin]:
 
     Args:
         shards: the set.
-        what: the document's id in hexadecimal, or its key, address or title.
+        what: the document's id in hexadecimal, or its key (SOURCE:KEY too), address or title.
 
     Raises:
         ValueError: no document of the set is called so.
@@ -148,7 +155,9 @@ def _in_shard(shards: ShardSet, shard: Shard, what: str) -> Iterator[Origin]:
     is_it = np.zeros(documents.num_rows, dtype=np.bool_)
     for name in ("key", "url", "title"):
         is_it |= documents[name].to_numpy() == what
-    if _ID.fullmatch(what):
+    if what.startswith(f"{shard.source}:"):
+        is_it |= documents["key"].to_numpy() == what.removeprefix(f"{shard.source}:")
+    if _ID.fullmatch(what.lower()):
         is_it |= documents["id"].to_numpy() == np.uint64(int(what, 16))
     if not what or not is_it.any():
         return

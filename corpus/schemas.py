@@ -36,9 +36,19 @@ REJECTS = pa.schema(
         pa.field("title", pa.string(), nullable=False),
         pa.field("offset", pa.int64(), nullable=False),  # bytes into the decompressed file
         pa.field("num_raw_bytes", pa.int64(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),  # SKIPPED before it: nothing was wrong
     ]
 )
+SKIPPED = "skipped: "
+COUNTED_ONLY = frozenset(
+    {
+        *("not_drawn", "redirect", "namespace"),
+        *("warcinfo", "request", "metadata", "revisit", "conversion", "continuation", "filedesc"),
+        *("unknown_type", "dns"),
+    }
+)
+"""Why a record may be skipped without a row of the rejects: these are told by what they are, or by
+the sample, and a dump may hold more of them than of documents."""
 
 # One row per pair, sorted by (a, b). exact and near: two documents of this corpus, a < b, with
 # Jaccard similarity >= 0.7. earlier_exact and earlier_near: a is a document of `corpus`, an earlier

@@ -1,8 +1,10 @@
 """Stage `documents`: raw files -> one row per document, immutable.
 
-A record of a raw file becomes a document or is skipped for a counted reason (another namespace,
-a redirect, no text); a record that cannot be read becomes a row of the rejects. Records in =
-documents + skipped + rejected.
+A record of a raw file becomes a document, is skipped although nothing is wrong with it (another
+namespace, a redirect, no text), or cannot be read and is rejected. Records in = documents +
+skipped + rejected. Each that is no document is a row of the rejects, but for the kinds that are
+told by what they are or by the sample, of which a dump may hold more than of documents: these are
+counted only.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +25,7 @@ from pipeline.records import Record
 from pipeline.running.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 from pipeline.split import RawFile, Split, from_json, to_json
 
-VERSION = 3
+VERSION = 4
 """Of extraction; raise it with every change of output (CHANGELOG says what stays valid)."""
 
 _BATCH_CHARS = 4 << 20
@@ -213,6 +215,8 @@ def _batches(
             continue
         if record.skipped:
             output.count(**{f"num_skipped_{record.skipped}": 1})
+            if record.skipped not in schemas.COUNTED_ONLY:
+                rejects.append(_reject(record, split))
             continue
         output.count(num_documents=1)
         rows.append(_row(record, split))
@@ -248,5 +252,5 @@ def _reject(record: Record, split: Split) -> dict[str, Any]:
         "title": record.title,
         "offset": record.offset,
         "num_raw_bytes": record.num_raw_bytes,
-        "reason": record.rejected,
+        "reason": record.rejected or schemas.SKIPPED + record.skipped,
     }

@@ -20,9 +20,9 @@ import pyarrow as pa
 from corpus import identity, sets, storage
 from corpus.sets import Manifest, Receipt
 from pipeline import measures
-from pipeline.match import additions, clusters, lsh, partition, similar
+from pipeline.match import additions, between_steps, clusters, lsh, partition, similar
 from pipeline.match.verified import EXACT_KEYS, PAIRS, SHINGLES, match_part
-from pipeline.measure import minhash
+from pipeline.parts import batches
 from pipeline.recipe import Matches, Recipe
 from pipeline.running.flow import (
     Output,
@@ -35,7 +35,7 @@ from pipeline.running.flow import (
 )
 from pipeline.text import words
 
-VERSION = 5
+VERSION = 6
 _BATCH_ROWS = 1024
 _KEY_BYTES = 32
 _BAND_KEY_BYTES = 128  # with the pairs of its bucket, which may be as many as MAX_PAIRS_BUCKET / 2
@@ -43,7 +43,6 @@ _BAND_KEY_BYTES = 128  # with the pairs of its bucket, which may be as many as M
 BAND_KEYS = pa.schema(
     [("key", pa.uint64()), ("exact", pa.uint64()), ("id", pa.uint64()), ("part", pa.uint64())]
 )
-WANTED = pa.schema([("part", pa.uint64()), ("id", pa.uint64()), ("home", pa.int64())])
 
 
 def stage(recipe: Recipe, measured: Manifest, documents: Manifest, *, data: str) -> Stage:
@@ -149,30 +148,13 @@ def _tag(entry: dict[str, Any]) -> int:
 
 def write_keys(part: Part, output: Output, *, sizes: dict[str, int], bands: int) -> None:
     """Write the exact keys and the band keys of one measures part."""
-    columns = ["id", "exact", "num_shingles", "signature"]
     exact_tables, band_tables = [], []
-    for batch in measures.batches(part.inputs["measures"], columns, num_rows=_BATCH_ROWS):
-        ids = batch.column("id").to_numpy()
-        digests = np.frombuffer(b"".join(batch.column("exact").to_pylist()), dtype=">u8")
-        high = digests[0::2].astype(np.uint64)
-        low = digests[1::2].astype(np.uint64)
-        exact_tables.append(pa.table([high, low, ids], schema=EXACT_KEYS))
-        kept = batch.column("num_shingles").to_numpy() > 0
-        signature = batch.column("signature")
-        width = signature.type.list_size
-        matrix = signature.flatten().to_numpy().reshape(-1, width)[kept]
-        keys = minhash.band_keys(matrix, bands=bands)
-        band_tables.append(
-            pa.table(
-                [
-                    keys.reshape(-1),
-                    np.repeat(high[kept], bands),
-                    np.repeat(ids[kept], bands),
-                    np.full(keys.size, part.inputs["tag"], dtype=np.uint64),
-                ],
-                schema=BAND_KEYS,
-            )
-        )
+    for batch in batches(part.inputs["measures"], between_steps.MEASURES, num_rows=_BATCH_ROWS):
+        found = between_steps.keys(batch, bands=bands)
+        exact_tables.append(pa.table([found.high, found.low, found.ids], schema=EXACT_KEYS))
+        tags = np.full(len(found.rows), part.inputs["tag"], dtype=np.uint64)
+        columns = [found.band_keys, found.high[found.rows], found.ids[found.rows], tags]
+        band_tables.append(pa.table(columns, schema=BAND_KEYS))
     exact = pa.concat_tables(exact_tables) if exact_tables else EXACT_KEYS.empty_table()
     band = pa.concat_tables(band_tables) if band_tables else BAND_KEYS.empty_table()
     with output.create(f"{part.name}.exact.arrow") as file:
@@ -189,17 +171,14 @@ def _plan_candidates(
     sizes: dict[str, int],
     url: str,
 ) -> list[Part]:
-    keys = receipts["keys"]
-    files = partition.files(keys, storage.join(url, "work", "keys"), ".bands.arrow")
-    digests = [receipt.content() for receipt in keys]
-    return [
-        Part(
-            name=f"bands-{p:05d}",
-            fingerprint=part_fingerprint("matches", "candidates", content, digests, p),
-            inputs={"files": files, "partition": p},
-        )
-        for p in range(sizes["bands"])
-    ]
+    return between_steps.candidate_parts(
+        receipts["keys"],
+        step="",
+        prefix="bands",
+        content=content,
+        work=storage.join(url, "work"),
+        num=sizes["bands"],
+    )
 
 
 def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> None:
@@ -219,7 +198,7 @@ def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> Non
     where, home = order[needs // num], (needs % num).astype(np.int64)
     tags = table["part"].to_numpy()[where]
     order = np.lexsort((home, ids[where], tags))
-    wanted = pa.table([tags[order], ids[where][order], home[order]], schema=WANTED)
+    wanted = pa.table([tags[order], ids[where][order], home[order]], schema=between_steps.WANTED)
     with output.create(f"{part.name}.wanted.arrow") as file:
         partition.write_by(file, wanted, "part", num=sizes["bands"])
     output.count(num_candidates=len(a))
@@ -251,41 +230,15 @@ def write_shingles(
     part: Part, output: Output, *, sizes: dict[str, int], config: dict[str, Any]
 ) -> None:
     """Write the shingles of one documents part's candidates to where their pairs are verified."""
-    tag = part.inputs["tag"]
-    wanted = partition.read(part.inputs["files"], tag % sizes["bands"], schema=WANTED)
-    mine = wanted["part"].to_numpy() == np.uint64(tag)
-    needs, homes = wanted["id"].to_numpy()[mine], wanted["home"].to_numpy()[mine]
-    order = np.lexsort((homes, needs))
-    needs, homes = needs[order], homes[order]
-    tables, rows, homes_of, num_rows = [], [], [], 0
-    if len(needs):
-        for batch in measures.batches(part.inputs["documents"], ["id", "text"], num_rows=256):
-            ids = batch.column("id").to_numpy()
-            found = np.flatnonzero(np.isin(ids, needs))
-            if not len(found):
-                continue
-            views = words.normalized_views(batch.column("text").take(pa.array(found)))
-            sets = _sorted_lists(minhash.shingle_views(views, size=config["shingle_words"]))
-            # A document is needed once for each home of its pairs.
-            first = np.searchsorted(needs, ids[found], side="left")
-            num = np.searchsorted(needs, ids[found], side="right") - first
-            tables.append(pa.table([ids[found], sets], schema=SHINGLES))
-            rows.append(num_rows + np.repeat(np.arange(len(found)), num))
-            homes_of.append(homes[np.repeat(first, num) + lsh.counted(num)])
-            num_rows += len(found)
-    table = pa.concat_tables(tables) if tables else SHINGLES.empty_table()
-    none = np.empty(0, np.int64)
-    row_of, home_of = np.concatenate([none, *rows]), np.concatenate([none, *homes_of])
-    with output.create(f"{part.name}.arrow") as file:
-        partition.write_copies(file, table, row_of, home_of, num=sizes["pairs"])
-
-
-def _sorted_lists(shingles: minhash.Shingles) -> pa.ListArray:
-    row = np.repeat(np.arange(len(shingles.ends)), shingles.counts())
-    values = shingles.hashes[np.lexsort((shingles.hashes, row))]
-    return pa.ListArray.from_arrays(
-        pa.array(np.r_[0, shingles.ends].astype(np.int32)), pa.array(values)
+    needs, homes = between_steps.needed(
+        part.inputs["files"], part.inputs["tag"], num=sizes["bands"]
     )
+    ids, shingles, rows, where = between_steps.shingles(
+        part.inputs["documents"], needs, homes, shingle_words=config["shingle_words"]
+    )
+    table = pa.table([ids, shingles], schema=SHINGLES)
+    with output.create(f"{part.name}.arrow") as file:
+        partition.write_copies(file, table, rows, where, num=sizes["pairs"])
 
 
 def _plan_parts(

@@ -117,12 +117,19 @@ def test_a_rejected_record_is_found_with_its_reason(tmp_path, capsys, make_dump,
     page = re.search(r"  <page>.*?</page>\n", dump.read_text(), re.DOTALL)
     assert page
     twice = page[0].replace("Article 1<", "Another title<")
+    twice += page[0].replace("Article 1<", "A stub<").replace("<id>1<", "<id>77<")
+    twice = re.sub(r"(<title>A stub.*<text[^>]*>).*(</text>)", r"\1{{a}}\2", twice, flags=re.DOTALL)
     dump.write_text(dump.read_text().replace("</mediawiki>", twice + "</mediawiki>"))
     recipe = write_recipe(tmp_path / "r.toml", [dump])
     options = ["--recipe", str(recipe), "--data", str(tmp_path / "data")]
     assert main(["documents", *options]) == 0
-    (reject,) = pq.read_table(next((tmp_path / "data").rglob("rejects/*.parquet"))).to_pylist()
-    capsys.readouterr()
+    named = pq.read_table(next((tmp_path / "data").rglob("rejects/*.parquet"))).to_pylist()
+    reject, skipped = sorted(named, key=lambda row: row["reason"].startswith("skipped: "))
+    said = capsys.readouterr().out
+    assert skipped["reason"] == "skipped: empty"
+    assert "1 skipped records are named in " in said
+    assert main(["why", *options, "A stub"]) == 0
+    assert capsys.readouterr().out.startswith("A stub (wiki): skipped when it was read: empty; ")
     assert main(["why", *options, "another", "TITLE"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("Another title (wiki): rejected when it was read: " + reject["reason"])

@@ -1,6 +1,7 @@
 """Sources of three kinds through `documents`, as a user runs it: counts, damage, determinism."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -132,8 +133,20 @@ def test_documents_carry_their_columns_and_rejects_their_place(once):
     lines = pq.read_table(sorted(once.glob("lines-*.parquet"))).to_pylist()
     assert [row["text"] for row in lines] == [SENTENCE.format(n) for n in range(9)]
     rejects = pq.read_table(sorted((once / "rejects").glob("*.parquet"))).to_pylist()
-    assert len(rejects) == 10
     assert all(len(row["file"]) == 64 and row["reason"] for row in rejects)
+    # What is skipped is named too, but for pages that are told by their kind.
+    reasons = Counter(row["reason"] for row in rejects)
+    counts = sets.read_manifest(str(once)).counts
+    assert {
+        f"num_rejected_{reason}": num for reason, num in reasons.items() if ":" not in reason
+    } == {name: num for name, num in counts.items() if name.startswith("num_rejected_")}
+    assert {reason: num for reason, num in reasons.items() if ":" in reason} == {
+        f"skipped: {name.removeprefix('num_skipped_')}": num
+        for name, num in counts.items()
+        if name.startswith("num_skipped_")
+        and name not in ("num_skipped_redirect", "num_skipped_namespace")
+    }
+    assert reasons["skipped: empty"] == 3
 
 
 def test_workers_and_the_order_of_files_change_no_byte(once, raw, command, tmp_path, shard_digests):

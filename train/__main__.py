@@ -84,8 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     sub = add(
         "trace", _trace, "Tell which documents a row of a run, or a step of its log, is from."
     )
-    sub.add_argument("--run", required=True, help="folder of the run")
-    sub.add_argument("--data", help="where the shards are now, if they moved")
+    of = sub.add_mutually_exclusive_group(required=True)
+    of.add_argument("--run", help="folder of the run")
+    of.add_argument("--model", metavar="RECIPE", help="or the recipe of a stream, with its --data")
+    sub.add_argument("--data", help="where the shards are; of a run only if they moved")
     what = sub.add_mutually_exclusive_group(required=True)
     what.add_argument(
         "--row", type=int, help="global row index: `indices` of a batch of the stream"
@@ -224,7 +226,12 @@ def _trace(parsed: argparse.Namespace, _: list[str]) -> int:
     from train import provenance, runs
     from train.session import run_folder
 
-    session = runs.begun(run_folder(parsed.run), data=parsed.data)
+    if parsed.run is not None:
+        session = runs.begun(run_folder(parsed.run), data=parsed.data)
+    elif parsed.data is None:
+        raise ValueError("--model RECIPE needs --data, the DATA folder or the shard set")
+    else:
+        session = _session(parsed)
     if parsed.row is not None:
         places = provenance.places_of_row(session, parsed.row)
     else:

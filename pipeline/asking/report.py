@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from corpus import storage
+from corpus import schemas, storage
 from corpus.sets import Manifest
 from corpus.text_table import aligned
 from pipeline.asking.matches_report import matches_text
@@ -79,10 +79,24 @@ def rejects_table(manifest: Manifest, url: str, paths: Mapping[str, str]) -> str
         url: its folder.
         paths: sha256 of raw files -> path, as far as it is known (plan.known_paths).
     """
-    total = sum(n for name, n in manifest.counts.items() if name.startswith("num_rejected_"))
-    if not total:
-        return ""
+
+    def total(prefix: str) -> int:
+        return sum(n for name, n in manifest.counts.items() if name.startswith(prefix))
+
+    num_rejected = total("num_rejected_")
+    num_skipped = total("num_skipped_") - sum(
+        manifest.counts.get(f"num_skipped_{reason}", 0) for reason in schemas.COUNTED_ONLY
+    )
+    place = storage.join(url, "rejects")
+    notes = [f"{num_skipped:,} skipped records are named in {place}"] if num_skipped else []
+    if not num_rejected:
+        return "\n".join(notes)
     rows = [["rejected because", "offset", "bytes", "file"]]
+    rejected = (
+        reject
+        for reject in _rejects(manifest, url)
+        if not reject["reason"].startswith(schemas.SKIPPED)
+    )
     rows.extend(
         [
             reject["reason"],
@@ -90,10 +104,11 @@ def rejects_table(manifest: Manifest, url: str, paths: Mapping[str, str]) -> str
             f"{reject['num_raw_bytes']:,}",
             " / ".join(filter(None, (paths.get(reject["file"], reject["file"]), reject["member"]))),
         ]
-        for reject in itertools.islice(_rejects(manifest, url), _NUM_REJECTS_SHOWN)
+        for reject in itertools.islice(rejected, _NUM_REJECTS_SHOWN)
     )
-    more = f"\nall {total:,}: {storage.join(url, 'rejects')}" if total >= len(rows) else ""
-    return aligned(rows) + more
+    if num_rejected >= len(rows):
+        notes.insert(0, f"all {num_rejected:,}: {place}")
+    return "\n".join([aligned(rows), *notes])
 
 
 def _rejects(manifest: Manifest, url: str) -> Iterator[dict[str, Any]]:

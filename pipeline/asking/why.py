@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from corpus import storage
+from corpus import schemas, storage
 from corpus.identity import show_id
 from corpus.text_table import aligned
 from pipeline import parts, plan
@@ -49,9 +49,9 @@ def answer(
         return 0
     show(
         f"{what!r}: not found; looked at {', '.join(found.looked_at)} of "
-        f"{ledger.url('documents')}. What was skipped (redirects, other namespaces, records "
-        "without text or not drawn) is counted in `make report`, but not named; of a text give at "
-        "least eight characters as they stand there"
+        f"{ledger.url('documents')}. Redirects, pages of other namespaces, records of an archive "
+        "that are no pages and what was not drawn are counted in `make report`, but not named; of "
+        "a text give at least eight characters as they stand there"
     )
     return 2
 
@@ -70,9 +70,11 @@ def _choice(found: Found, what: str) -> str:
 def _rejected(ledger: Ledger, reject: dict[str, Any]) -> str:
     path = plan.known_paths(ledger.data).get(reject["file"], f"sha256 {reject['file']}")
     place = " / ".join(filter(None, (path, reject["member"])))
+    reason = reject["reason"].removeprefix(schemas.SKIPPED)
+    what = "rejected" if reason == reject["reason"] else "skipped"
     return (
-        f"{reject['title'] or reject['key']} ({reject['source']}): rejected when it was read: "
-        f"{reject['reason']}; {reject['num_raw_bytes']:,} bytes at offset {reject['offset']:,} of "
+        f"{reject['title'] or reject['key']} ({reject['source']}): {what} when it was read: "
+        f"{reason}; {reject['num_raw_bytes']:,} bytes at offset {reject['offset']:,} of "
         f"{place}"
     )
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from corpus import schemas, storage
-from pipeline.match import lsh, partition
+from pipeline.match import between_steps, lsh, partition
 from pipeline.match.earlier import Found
 from pipeline.match.earlier_pairs import (
     MAX_PAIRS,
@@ -34,11 +34,9 @@ from pipeline.match.earlier_pairs import (
     verify_group,
     verify_pairs,
 )
-from pipeline.measure import minhash
 from pipeline.parts import batches, open_parquet
 from pipeline.recipe import Matches
 from pipeline.running.flow import Output, Part, Receipts, Step, part_fingerprint
-from pipeline.text import words
 
 U64 = NDArray[np.uint64]
 
@@ -61,7 +59,6 @@ BANDS = pa.schema(
 PAIRS = pa.schema(
     [("side", pa.int64()), ("a", pa.uint64()), ("b", pa.uint64()), ("group", pa.uint64())]
 )
-WANTED = pa.schema([("part", pa.uint64()), ("id", pa.uint64()), ("home", pa.int64())])
 SHINGLES = pa.schema(
     [("side", pa.int64()), ("id", pa.uint64()), ("shingles", pa.list_(pa.uint64()))]
 )
@@ -151,22 +148,15 @@ def write_keys(part: Part, output: Output, *, sizes: dict[str, int], bands: int)
     """Write the exact keys and band keys of one part's documents that count."""
     kept = _kept(part.inputs["fates"])
     exact, band = [EXACT.empty_table()], [BANDS.empty_table()]
-    columns = ["id", "exact", "num_shingles", "signature"]
-    for batch in batches(part.inputs["measures"], columns, num_rows=_BATCH_ROWS):
+    for batch in batches(part.inputs["measures"], between_steps.MEASURES, num_rows=_BATCH_ROWS):
         if kept is not None:
             batch = batch.filter(pa.array(np.isin(batch.column("id").to_numpy(), kept)))
-        ids = batch.column("id").to_numpy()
-        digests = np.frombuffer(b"".join(batch.column("exact").to_pylist()), dtype=">u8")
-        high, low = digests[0::2].astype(np.uint64), digests[1::2].astype(np.uint64)
-        side = np.full(len(ids), part.inputs["side"])
-        exact.append(pa.table([high, low, side, ids], schema=EXACT))
-        has_words = batch.column("num_shingles").to_numpy() > 0
-        signature = batch.column("signature")
-        matrix = signature.flatten().to_numpy().reshape(-1, signature.type.list_size)[has_words]
-        keys = minhash.band_keys(matrix, bands=bands)
-        columns_of = [np.repeat(column[has_words], bands) for column in (high, side, ids)]
-        tags = np.full(keys.size, part.inputs["tag"], dtype=np.uint64)
-        band.append(pa.table([keys.reshape(-1), *columns_of, tags], schema=BANDS))
+        found = between_steps.keys(batch, bands=bands)
+        side = np.full(len(found.ids), part.inputs["side"])
+        exact.append(pa.table([found.high, found.low, side, found.ids], schema=EXACT))
+        columns = [column[found.rows] for column in (found.high, side, found.ids)]
+        tags = np.full(len(found.rows), part.inputs["tag"], dtype=np.uint64)
+        band.append(pa.table([found.band_keys, *columns, tags], schema=BANDS))
     for name, tables, key in (("exact", exact, "high"), ("bands", band, "key")):
         table = pa.concat_tables(tables)
         with output.create(f"{part.name}.{name}.arrow") as file:
@@ -189,17 +179,14 @@ def _plan_candidates(
     num: int,
     work: str,
 ) -> list[Part]:
-    keys = receipts["earlier_keys"]
-    files = partition.files(keys, storage.join(work, "earlier_keys"), ".bands.arrow")
-    digests = [receipt.content() for receipt in keys]
-    return [
-        Part(
-            name=f"earlier-bands-{p:05d}",
-            fingerprint=part_fingerprint("matches", "earlier_candidates", content, digests, p),
-            inputs={"files": files, "partition": p},
-        )
-        for p in range(num)
-    ]
+    return between_steps.candidate_parts(
+        receipts["earlier_keys"],
+        step="earlier_",
+        prefix="earlier-bands",
+        content=content,
+        work=work,
+        num=num,
+    )
 
 
 def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> None:
@@ -221,7 +208,7 @@ def find_candidates(part: Part, output: Output, *, sizes: dict[str, int]) -> Non
         lies = tags[mine[np.searchsorted(ids[mine], members)]]
         needs.append(np.stack([lies, members, homes[with_one].astype(np.uint64)], axis=1))
     part_of, needed, where = lsh.distinct(np.concatenate(needs)).T
-    wanted = pa.table([part_of, needed, where.astype(np.int64)], schema=WANTED)
+    wanted = pa.table([part_of, needed, where.astype(np.int64)], schema=between_steps.WANTED)
     with output.create(f"{part.name}.pairs.arrow") as file:
         partition.write(file, pairs, homes, num=sizes["pairs"])
     with output.create(f"{part.name}.wanted.arrow") as file:
@@ -252,32 +239,16 @@ def write_shingles(
     part: Part, output: Output, *, sizes: dict[str, int], shingle_words: int
 ) -> None:
     """Write the shingles of one part's candidates to where their pairs are verified."""
-    tag, side = part.inputs["tag"], part.inputs["side"]
-    wanted = partition.read(part.inputs["files"], tag % sizes["bands"], schema=WANTED)
-    wanted = wanted.filter(pa.array(wanted["part"].to_numpy() == np.uint64(tag)))
-    needs: dict[int, set[int]] = defaultdict(set)
-    for identifier, where in zip(
-        *(wanted[name].to_pylist() for name in ("id", "home")), strict=True
-    ):
-        needs[identifier].add(where)
-    rows: list[tuple[int, int, U64]] = []
-    for batch in batches(part.inputs["documents"], ["id", "text"], num_rows=256) if needs else ():
-        for row, identifier in enumerate(batch.column("id").to_pylist()):
-            if identifier in needs:
-                view = words.normalized(batch.column("text")[row].as_py())
-                hashes = minhash.shingles(view, size=shingle_words)
-                rows.extend((where, identifier, hashes) for where in sorted(needs[identifier]))
-    table = pa.table(
-        [
-            np.full(len(rows), side),
-            pa.array([identifier for _, identifier, _ in rows], pa.uint64()),
-            pa.array([hashes for _, _, hashes in rows], pa.list_(pa.uint64())),
-        ],
-        schema=SHINGLES,
+    needs, homes = between_steps.needed(
+        part.inputs["files"], part.inputs["tag"], num=sizes["bands"]
     )
-    homes = np.array([where for where, _, _ in rows], dtype=np.int64)
+    ids, shingles, rows, where = between_steps.shingles(
+        part.inputs["documents"], needs, homes, shingle_words=shingle_words
+    )
+    side = np.full(len(ids), part.inputs["side"])
+    table = pa.table([side, ids, shingles], schema=SHINGLES)
     with output.create(f"{part.name}.arrow") as file:
-        partition.write(file, table, homes, num=sizes["pairs"])
+        partition.write_copies(file, table, rows, where, num=sizes["pairs"])
 
 
 def plan_parts(

@@ -92,6 +92,11 @@ def constant(mark: str) -> Render:
     return lambda _: mark
 
 
+def between(mark: str) -> Render:
+    """Return what shows the arguments that are not empty, with a mark between them."""
+    return lambda a: mark.join(argument for argument in a.positional if argument)
+
+
 def around(before: str, after: str) -> Render:
     """Return what shows its text between two marks."""
 

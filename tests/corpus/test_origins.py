@@ -51,8 +51,13 @@ def test_a_document_is_found_by_id_key_or_title_in_every_row_length(shards):
     assert {int(origin.shard.split("-")[2]) for origin in found} == {32, 64}
     tokens = sum(origin.end - origin.begin for origin in found if origin.shard == shard.name)
     assert tokens == row["num_tokens"]
-    for name in ("key", "title"):
-        assert origins.document(shards, row[name]) == found
+    for what in (
+        row["key"],
+        row["title"],
+        f"wiki:{row['key']}",
+        identity.show_id(row["id"]).upper(),
+    ):
+        assert origins.document(shards, what) == found
     for origin in found:
         (home,) = [one for one in shards.shards if one.name == origin.shard]
         assert origin in origins.row(shards, home, origin.row, token=origin.begin)
@@ -85,6 +90,10 @@ def test_the_commands(shards, capsys):
     assert status == 0
     assert out.splitlines()[2].startswith(f"{name}    0")
     key = out.splitlines()[2].split()[5]
+    again = run(
+        capsys, "trace", shards.url, "--shard", f"{name}.arrow", "--row", "0", "--token", "1"
+    )
+    assert again == (0, out, "")
     status, out, _ = run(capsys, "trace", shards.url, "--document", key)
     assert status == 0
     assert name in out
@@ -104,6 +113,7 @@ def test_the_commands(shards, capsys):
         (["--row", "0", "--row-length", "65"], "no train rows of 65 tokens"),
         (["--row", "0", "--source", "news", "--row-length", "64"], "from source 'news'"),
         (["--row", "0", "--shard", "x"], "no shard 'x'; there are: wiki-held_out-32-00000"),
+        (["--document", "x", "--token", "3"], "--token says which row; --document shows all of"),
         (["--document", ""], "no document has the id, key, address or title"),
         (["--document", "No such page"], "no document has the id, key, address or title"),
     ],

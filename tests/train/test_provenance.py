@@ -79,6 +79,13 @@ def test_the_command_reads_the_run_and_names_what_is_not_there(
     assert line[:2] == ["95", "12"]
     assert main([*command, "--step", "12"]) == 0
     assert line[3] in capsys.readouterr().out
+    recipe_file = tmp_path / "model.toml"
+    recipe_file.write_text(corpus_recipe.to_toml(recipe_table))
+    of_recipe = ["trace", "--model", str(recipe_file), "--data", str(shards_folder)]
+    assert main([*of_recipe, "--row", "95"]) == 0
+    assert capsys.readouterr().out.splitlines()[2].split() == line
+    assert main([*of_recipe[:3], "--row", "95"]) == 2
+    assert "needs --data" in capsys.readouterr().err
     for wrong, message in (
         (["--row", "96"], "row 96 is not one of the run's rows 0 to 95"),
         (["--row", "-1"], "row -1 is not one of"),
