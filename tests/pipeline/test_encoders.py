@@ -268,12 +268,26 @@ def test_the_report_gives_tokens_per_word_only_where_words_are_known(wordpiece):
     table = tokenizer_report.checks_text(found)[0].splitlines()
     rows = [line.split()[:2] + line.split()[4:7] for line in table[2:]]
     assert rows == [
-        ["a", "all", "3.36", "2.64", "1.22"],
+        ["a", "all", "3.55", "2.64", "1.22"],
         ["a", "en", "4.20", "4.20", "1.25"],
-        ["a", "zh", "2.67", "1.33", "-"],
+        ["a", "zh", "3.00", "1.33", "-"],
         ["b", "-", "1.20", "1.20", "-"],
         ["c", "en", "-", "-", "-"],
     ]
+
+
+def test_marks_that_a_normalizer_takes_out_are_named_where_they_are_much_of_the_text(wordpiece):
+    found = tokenizer_check.check(
+        samples(("a", "th", "ที่นี่มีน้ำ"), ("a", "fr", "déjà vu, the river and the bridge " * 9)),
+        wordpiece,
+        Plain(wordpiece),
+        unknown=wordpiece.token_to_id("[UNK]"),
+    )
+    assert [(one["language"], one["num_marks"]) for one in found] == [("fr", 0), ("th", 6)]
+    (line,) = [
+        line for line in tokenizer_report.checks_text(found)[1].split("\n") if "marks" in line
+    ]
+    assert line.startswith("NOT as written: a th loses its marks, 54.5 % of its characters")
 
 
 @example(text="the ▁ river ## stone")
