@@ -270,7 +270,7 @@ class Tokenizer:
     """bpe: byte-level BPE, which spells every text. wordpiece: with BERT's normalizer and words; a
     word with a rare character is [UNK]."""
     lowercase: bool = True
-    """Of wordpiece: fold case and strip accents, as BERT uncased."""
+    """Of wordpiece: fold case, strip accents (and the vowels of Thai or Hindi), as BERT uncased."""
     vocabulary: int = 32768
     """Entries, special tokens included: a multiple of 64."""
     sample_mb: int = 512

@@ -1,34 +1,29 @@
 """Stage `tokenizers`: a vocabulary trained on a sample of the kept text, or one that is pinned.
 
-The sample is drawn by the hash of the document id, each source in proportion to what is kept of
-it, so it depends neither on order nor on which worker reads what.
+The sample is drawn by the hash of the document id, from each source (see tokenizer_sample.py), so
+it depends neither on order nor on which worker reads what.
 """
 
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import numpy as np
 import tokenizers
 from tokenizers import Tokenizer
 
-from corpus import identity, keyed, storage, token_ids
+from corpus import identity, storage, token_ids
 from corpus.sets import Manifest, Receipt
 from corpus.shards import SPECIAL_TOKENS
 from pipeline import measures
-from pipeline.encoding import encoders, tokenizer_check, vocabularies
+from pipeline.encoding import encoders, tokenizer_check, tokenizer_sample, vocabularies
 from pipeline.encoding.tokenizer_check import Sample
 from pipeline.recipe import Recipe
 from pipeline.running.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 from pipeline.text import cuts
 
 VERSION = 3
-_SAMPLE = 0x53414D50  # keeps this draw apart from other hashes of the same ids
 _MAX_DOCUMENT_CHARS = 100_000
 """Of one document in the sample: a few giant books must not make the vocabulary."""
-_CHECK_BYTES = 4_000_000
-"""Of the sample that is encoded with the vocabulary when it is there, to see what comes of it."""
-_CHECK = 0x43484543  # keeps this draw apart from other hashes of the same ids
 
 
 def stage(recipe: Recipe, decided: Manifest, documents: Manifest, *, data: str) -> Stage:
@@ -49,8 +44,6 @@ def stage(recipe: Recipe, decided: Manifest, documents: Manifest, *, data: str) 
         for name, number in decided.counts.items()
         if name.startswith("num_bytes ") and name.endswith(" kept train")
     }
-    num_bytes = max(1, sum(kept.values()))
-    share = min(1.0, config.sample_mb * 1e6 / num_bytes)
     return Stage(
         name="tokenizers",
         identity=identify(
@@ -66,8 +59,7 @@ def stage(recipe: Recipe, decided: Manifest, documents: Manifest, *, data: str) 
                     _plan,
                     inputs=inputs,
                     section=section,
-                    share=share,
-                    check_share=min(1.0, _CHECK_BYTES / (share * num_bytes)),
+                    shares=tokenizer_sample.shares(kept, sample_bytes=config.sample_mb * 1e6),
                     content=[VERSION, section, libraries],
                 ),
                 work=train,
@@ -95,8 +87,7 @@ def _plan(
     *,
     inputs: list[dict[str, Any]],
     section: dict[str, Any],
-    share: float,
-    check_share: float,
+    shares: dict[str, tuple[float, float]],
     content: list[object],
 ) -> list[Part]:
     digests = [[entry["content"], entry["fates_content"]] for entry in inputs]
@@ -107,8 +98,7 @@ def _plan(
             inputs={
                 "parts": [[entry["url"], entry["fates"], entry["source"]] for entry in inputs],
                 "section": section,
-                "share": share,
-                "check_share": check_share,
+                "shares": shares,
             },
         )
     ]
@@ -149,17 +139,12 @@ def train(part: Part, output: Output) -> None:
     def sample() -> Iterator[str]:
         num_chars.clear()
         samples.clear()
-        for documents, fates, source in part.inputs["parts"]:
-            for subset, row in kept_texts(documents, fates, columns=["id", "text"]):
-                number = np.array([row["id"]], dtype=np.uint64)
-                is_drawn = keyed.below(keyed.mix(_SAMPLE, number), part.inputs["share"])[0]
-                if subset != "train" or not is_drawn:
-                    continue
-                text = row["text"][:_MAX_DOCUMENT_CHARS]
-                num_chars[source] = num_chars.get(source, 0) + len(text)
-                if keyed.below(keyed.mix(_CHECK, number), part.inputs["check_share"])[0]:
-                    samples.append(Sample(source=source, language=row["language"], text=text))
-                yield text
+        for source, row, is_checked in tokenizer_sample.draw(_rows(part), part.inputs["shares"]):
+            text = row["text"][:_MAX_DOCUMENT_CHARS]
+            num_chars[source] = num_chars.get(source, 0) + len(text)
+            if is_checked:
+                samples.append(Sample(source=source, language=row["language"], text=text))
+            yield text
 
     if section["kind"] == "bpe":
         tokenizer = vocabularies.train_bpe(sample, vocabulary=section["vocabulary"])
@@ -186,6 +171,13 @@ def train(part: Part, output: Output) -> None:
         sample_chars=dict(sorted(num_chars.items())),
         checks=checks,
     )
+
+
+def _rows(part: Part) -> Iterator[tuple[str, dict[str, Any]]]:
+    for documents, fates, source in part.inputs["parts"]:
+        for subset, row in kept_texts(documents, fates, columns=["id", "text"]):
+            if subset == "train":
+                yield source, row
 
 
 def files(tokenizer: Tokenizer, special: dict[str, str] | None = None) -> dict[str, bytes]:

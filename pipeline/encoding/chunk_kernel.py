@@ -92,6 +92,44 @@ def cut_bert(data, offsets, table, starts, ends):
 
 
 @kernel
+def cut_spaces(data, offsets, table, starts, ends):
+    """Cut texts where a space certainly begins a piece of Metaspace; arguments as `cut_gpt2`.
+
+    That is behind a sign or letter of which no normal form makes a space or nothing: spaces that
+    follow each other may become one.
+    """
+    num = 0
+    ends[0] = 0
+    for text in range(len(offsets) - 1):
+        begin, end = np.int64(offsets[text]), np.int64(offsets[text + 1])
+        for at in range(begin, end):
+            is_start = at == begin
+            if not is_start and data[at] == 0x20:
+                before = data[at - 1]
+                is_start = before > 0x20 and before < 0x7F
+                if before >= 0x80:
+                    is_start = _is_letter(data, begin, at, table)
+            if is_start:
+                starts[num] = at
+                num += 1
+        ends[text + 1] = num
+    starts[num] = np.int64(offsets[len(offsets) - 1])
+    return num
+
+
+@kernel
+def _is_letter(data, begin, at, table):
+    """Tell whether the character that ends at `at`, not an ASCII one, is a letter to be seen."""
+    first = at - 1
+    while first > begin and data[first] & 0xC0 == 0x80:
+        first -= 1
+    code = decode_one(data, first)[0]
+    # Fillers of Hangul are letters.
+    is_filler = code == 0x115F or code == 0x1160 or code == 0x3164 or code == 0xFFA0
+    return table[code] & (SPACED | UNSPACED) != 0 and not is_filler
+
+
+@kernel
 def _is_alnum(byte):
     return (
         (byte > 0x60 and byte < 0x7B)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
@@ -13,7 +14,7 @@ from tokenizers.models import WordPiece
 from pipeline.encoding.encoders import Encoder
 from pipeline.encoding.token_places import token_sizes
 from pipeline.text import words
-from pipeline.text.codepoints import UNSPACED, tables
+from pipeline.text.codepoints import MARK, UNSPACED, tables
 
 _BATCH = 64
 _SPACE = "\u2581"
@@ -45,6 +46,8 @@ class Check:
     num_tokens: int = 0
     num_unknown: int = 0
     """Tokens [UNK]."""
+    num_marks: int = 0
+    """Combining marks that the normalizer takes out, such as accents; in Thai they are vowels."""
     num_changed: int = 0
     """Documents whose tokens do not spell them; see `comes_back`."""
 
@@ -79,6 +82,7 @@ def check(
             counts.num_chars += len(sample.text)
             own = words.words(sample.text)
             counts.num_words += len(own)
+            counts.num_marks += _num_marks(sample.text, tokenizer)
             counts.num_letters += sum(kinds[ord(word[0])] for word in own)
             counts.num_tokens += len(ids)
             num_unknown = ids.count(unknown)
@@ -86,6 +90,17 @@ def check(
             if not num_unknown:
                 counts.num_changed += not comes_back(sample.text, ids, tokenizer, is_exact=is_exact)
     return [asdict(found[key]) for key in sorted(found)]
+
+
+def _num_marks(text: str, tokenizer: Tokenizer) -> int:
+    if tokenizer.normalizer is None:
+        return 0
+    marks = tables().kinds & MARK
+    before, after = (
+        int(np.count_nonzero(marks[np.frombuffer(one.encode("utf-32-le"), dtype=np.uint32)]))
+        for one in (text, tokenizer.normalizer.normalize_str(text))
+    )
+    return max(0, before - after)
 
 
 def comes_back(text: str, ids: list[int], tokenizer: Tokenizer, *, is_exact: bool) -> bool:

@@ -1,6 +1,6 @@
 """Tables for people: what a tokenizer makes of the text, and what encoded it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -27,7 +27,7 @@ def checks_text(checks: Sequence[dict[str, Any]]) -> list[str]:
     """Return the paragraphs about how long a tokenizer's tokens are, unknown and lost text."""
     if not checks:
         return []
-    return [aligned(_rates(checks)), _summary(checks)]
+    return [aligned(_rates(checks)), "\n".join([_summary(checks), *_without_marks(checks)])]
 
 
 def _rates(checks: Sequence[dict[str, Any]]) -> list[list[str]]:
@@ -56,6 +56,9 @@ def _rates(checks: Sequence[dict[str, Any]]) -> list[list[str]]:
     return rows
 
 
+_MOST_MARKS = 0.01
+"""Of the characters that may be marks which the normalizer takes out: languages with accents put
+them into letters, so more are vowels."""
 _PER_TOKEN = {"bytes per token": "num_bytes", "characters per token": "num_chars"}
 
 
@@ -68,6 +71,16 @@ def _tokens_per_word(one: Mapping[str, Any]) -> str:
     if 2 * one.get("num_letters", 0) > one["num_words"]:
         return "-"
     return _ratio(one["num_tokens"], one["num_words"])
+
+
+def _without_marks(checks: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line for each language in which the normalizer takes out much of the text."""
+    for one in checks:
+        if (share := one.get("num_marks", 0) / max(1, one.get("num_chars", 0))) > _MOST_MARKS:
+            yield (
+                f"NOT as written: {one['source']} {one['language']} loses its marks, "
+                f"{100 * share:.1f} % of its characters; `lowercase = false` keeps them"
+            )
 
 
 def _summary(checks: Sequence[dict[str, Any]]) -> str:

@@ -9,7 +9,7 @@ the characters that may occur at all, are counted first and come with their numb
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from tokenizers import (
     AddedToken,
@@ -30,6 +30,8 @@ Texts = Callable[[], Iterator[str]]
 _GOES_ON = "##"
 _ALPHABET = 1000
 """Characters that a WordPiece vocabulary has, as BERT's; see `alphabet_size`."""
+_COVERED = 0.9998
+"""Of the text's characters, for which a vocabulary takes more of them than that."""
 
 
 def train_bpe(texts: Texts, *, vocabulary: int) -> Tokenizer:
@@ -71,8 +73,7 @@ def train_wordpiece(texts: Texts, *, vocabulary: int, lowercase: bool) -> Tokeni
     characters: Counter[str] = Counter()
     for text in texts():
         characters.update(tokenizer.normalizer.normalize_str(text))
-    by_number = sorted((-number, char) for char, number in characters.items() if not char.isspace())
-    alphabet = sorted(char for _, char in by_number[: alphabet_size(vocabulary)])
+    alphabet = _alphabet(characters, vocabulary=vocabulary)
     going_on = [_GOES_ON + char for char in alphabet if _goes_on(char)]
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocabulary,
@@ -100,6 +101,26 @@ def alphabet_size(vocabulary: int) -> int:
     Each takes two entries, alone and as one that goes on a word, so a small vocabulary has fewer.
     """
     return max(vocabulary // 16, min(_ALPHABET, vocabulary // 4))
+
+
+def _alphabet(characters: Mapping[str, int], *, vocabulary: int) -> list[str]:
+    """Choose the characters of a WordPiece vocabulary, the most frequent ones.
+
+    As many as `alphabet_size` says; and more until they are nearly all of the text, as Chinese or
+    Korean needs, while they take less than half of the entries: one of Han takes one, others two.
+    """
+    found = {char: number for char, number in characters.items() if not char.isspace()}
+    left = (1 - _COVERED) * sum(found.values())
+    room = vocabulary // 2
+    chosen = []
+    rest = sum(found.values())
+    for char in sorted(found, key=lambda char: (-found[char], char)):
+        room -= 1 + _goes_on(char)
+        if len(chosen) >= alphabet_size(vocabulary) and (rest <= left or room < 0):
+            break
+        chosen.append(char)
+        rest -= found[char]
+    return sorted(chosen)
 
 
 def _goes_on(char: str) -> bool:

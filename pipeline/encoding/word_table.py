@@ -23,7 +23,17 @@ TABLE_BYTES = 1 << 26
 CALL_BYTES = 1 << 18
 """Text given to `tokenizers` at once: its encodings are a hundred times as large."""
 
-_CUTS = {"gpt2": chunk_kernel.cut_gpt2, "bert": chunk_kernel.cut_bert}
+_CUTS = {
+    "gpt2": chunk_kernel.cut_gpt2,
+    "bert": chunk_kernel.cut_bert,
+    "metaspace": chunk_kernel.cut_spaces,
+}
+_IN_CHARACTERS = {
+    *("NFC", "NFD", "NFKC", "NFKD", "Nmt", "Precompiled", "Lowercase", "StripAccents"),
+    *("Replace", "Strip"),
+}
+"""Normalizers that do not look beyond a space, where it stands behind a letter or sign; of the last
+two only some, see `_is_local`."""
 
 
 class Words:
@@ -152,7 +162,7 @@ def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:
 
 
 def rule(table: Mapping[str, Any]) -> str:
-    """Return the rule by which a tokenizer's texts may be cut into words: gpt2 or bert.
+    """Return the rule by which a tokenizer's texts may be cut into words: gpt2, bert, metaspace.
 
     Raises:
         UnfitError: no rule is known for it.
@@ -172,7 +182,42 @@ def rule(table: Mapping[str, Any]) -> str:
         and normalizer in (None, "NFC")
     ):
         return "gpt2"
+    elif model["type"] == "Unigram" and _is_metaspace(table) and _is_local(table.get("normalizer")):
+        return "metaspace"
     raise UnfitError(
         f"no rule of words for pre-tokenizer {before.get('type')}, normalizer {normalizer} and "
         f"model {model['type']}"
     )
+
+
+def _is_metaspace(table: Mapping[str, Any]) -> bool:
+    """Tell whether each space begins a piece, and the first piece has one or is given one."""
+    before = table["pre_tokenizer"] or {}
+    steps = before["pretokenizers"] if before.get("type") == "Sequence" else [before]
+    if steps[0] == {"type": "WhitespaceSplit"}:
+        # It takes the spaces away, which only "always" puts back.
+        steps = steps[1:]
+        schemes = ["always"]
+    else:
+        # "first" puts none behind an added token, and those are not known here.
+        schemes = ["always", "never"]
+    return len(steps) == 1 and (
+        steps[0].get("type") == "Metaspace"
+        and steps[0].get("split", True)
+        and steps[0].get("prepend_scheme", "always") in schemes
+    )
+
+
+def _is_local(normalizer: Mapping[str, Any] | None) -> bool:
+    if normalizer is None:
+        return True
+    if normalizer["type"] == "Sequence":
+        return all(map(_is_local, normalizer["normalizers"]))
+    if normalizer["type"] == "Strip":
+        return not normalizer["strip_left"]
+    if normalizer["type"] == "Replace":
+        pattern, content = normalizer["pattern"], normalizer["content"]
+        if pattern == {"Regex": " {2,}"}:
+            return content in (" ", "\u2581")
+        return " " not in pattern.get("String", " ") and not content[-1:].isspace()
+    return normalizer["type"] in _IN_CHARACTERS

@@ -4,13 +4,22 @@ import gzip
 import importlib.util
 import json
 import random
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import (
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 
 from pipeline import tokenizer
 from pipeline.encoding import (
@@ -18,6 +27,7 @@ from pipeline.encoding import (
     proof,
     tokenizer_check,
     tokenizer_report,
+    tokens,
     vocabularies,
     word_table,
 )
@@ -152,6 +162,118 @@ def changed(own: Tokenizer, **parts: object) -> Tokenizer:
     return again
 
 
+MORE = "é ü 中 文 가 ก 👍 · ½ don't 3.14 (x) [y] a_b ﬁ Å ｶﾞ ﷺ"
+
+
+def unigram(**parts: object) -> Tokenizer:
+    """Return a tokenizer like those of SentencePiece: XLM-R, T5, ALBERT, mDeBERTa."""
+    own = Tokenizer(models.Unigram())
+    own.normalizer = normalizers.NFKC()  # pyright: ignore[reportAttributeAccessIssue]
+    own.pre_tokenizer = pre_tokenizers.Metaspace()  # pyright: ignore[reportAttributeAccessIssue]
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trainer = trainers.UnigramTrainer(
+        vocab_size=250, special_tokens=special, unk_token="<unk>", show_progress=False
+    )
+    own.train_from_iterator([*texts(9), MORE], trainer)
+    return changed(own, **parts)
+
+
+ONE_SPACE = normalizers.Replace(Regex(" {2,}"), " ")
+METASPACES = {
+    "plain": {},
+    "nmt": {"normalizer": normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), ONE_SPACE])},
+    "xlm-r": {
+        "normalizer": normalizers.Sequence([normalizers.NFKC(), ONE_SPACE]),
+        "pre_tokenizer": pre_tokenizers.Sequence(
+            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+        ),
+    },
+    "never": {"pre_tokenizer": pre_tokenizers.Metaspace(prepend_scheme="never")},
+    "albert": {
+        "normalizer": normalizers.Sequence(
+            [
+                normalizers.Replace("``", '"'),
+                normalizers.NFKD(),
+                normalizers.StripAccents(),
+                normalizers.Lowercase(),
+                normalizers.Strip(left=False),
+                normalizers.Replace(Regex(" {2,}"), "▁"),
+            ]
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("kind", METASPACES)
+@given(batches=st.lists(TEXTS, min_size=1, max_size=2))
+@example([["a\u3164 b", "x\u00a0 y", "a\x7f b", "a\u200b  b", "a `` b", "é \u0301 c", " a", "a  "]])
+def test_words_of_metaspace_have_the_ids_and_places_of_tokenizers(unigrams, kind, batches):
+    plain, fast = unigrams[kind]
+    for batch in batches:
+        column = pa.array(batch, pa.string())
+        wanted, found = plain.encode(column), fast.encode(column)
+        assert found.ids.tolist() == wanted.ids.tolist()
+        assert found.ends.tolist() == wanted.ends.tolist()
+        places = [proof.characters(one, column).tolist() for one in (found, wanted)]
+        assert places[0] == places[1]
+
+
+@pytest.fixture(scope="module")
+def unigrams() -> dict[str, tuple[encoders.Encoder, encoders.Encoder]]:
+    own = unigram()
+    return {
+        kind: (
+            encoders.make("tokenizers", changed(own, **parts)),
+            encoders.make("words", changed(own, **parts)),
+        )
+        for kind, parts in METASPACES.items()
+    }
+
+
+def test_words_of_metaspace_are_refused_where_they_are_not_certain():
+    own = unigram()
+    strips = normalizers.Strip(left=True)
+    split = pre_tokenizers.Metaspace(split=False)
+    first = pre_tokenizers.Metaspace(prepend_scheme="first")
+    for one in (
+        changed(own, normalizer=strips),
+        changed(own, pre_tokenizer=split),
+        changed(own, pre_tokenizer=first),
+    ):
+        with pytest.raises(UnfitError, match="no rule of words for pre-tokenizer Metaspace"):
+            encoders.make("words", one)
+
+
+@pytest.mark.parametrize("kind", ["uncased", "cased", "accents kept", "Han in words", "unigram"])
+def test_ids_and_words_are_right_on_real_text_in_all_languages(real_data, kind):
+    with gzip.open(real_data / "langid" / "udhr.jsonl.gz", "rt", encoding="utf-8") as file:
+        real = [" ".join(json.loads(line)["text"][:1500].split()) for line in file]
+    if kind == "unigram":
+        own = unigram()
+    else:
+        folder = real_data / "models" / "bert-base-uncased-vocab"
+        table = json.loads((folder / "tokenizer.json").read_text())
+        table["normalizer"] |= {
+            "cased": {"lowercase": False},
+            "accents kept": {"strip_accents": False},
+            "Han in words": {"handle_chinese_chars": False},
+        }.get(kind, {})
+        own = tokenizer.load(json.dumps(table).encode())
+    column = pa.array(real, pa.string())
+    fast = encoders.make("words", changed(own))
+    found = fast.encode(column)
+    wanted = encoders.make("tokenizers", changed(own)).encode(column)
+    assert found.ids.tolist() == wanted.ids.tolist()
+    assert proof.characters(found, column).tolist() == proof.characters(wanted, column).tolist()
+    unspaced = codepoints.tables().kinds & codepoints.UNSPACED
+    breaks = tokens.find_breaks(column, found)
+    for number, text in enumerate(real):
+        # What BERT drops and what it cuts off on both sides would count, too.
+        if not any(unspaced[ord(char)] or unicodedata.category(char) == "Cf" for char in text):
+            own_breaks = breaks[found.ends[number] : found.ends[number + 1]]
+            assert (own_breaks >= tokens.WORD).sum() == len(text.split()), text[:60]
+
+
 def test_what_is_not_certain_to_be_equal_is_refused(bpe, wordpiece):
     lower = changed(bpe, normalizer=normalizers.Lowercase())
     with pytest.raises(UnfitError, match="no rule of words for pre-tokenizer ByteLevel, normali"):
@@ -268,12 +390,26 @@ def test_the_report_gives_tokens_per_word_only_where_words_are_known(wordpiece):
     table = tokenizer_report.checks_text(found)[0].splitlines()
     rows = [line.split()[:2] + line.split()[4:7] for line in table[2:]]
     assert rows == [
-        ["a", "all", "3.36", "2.64", "1.22"],
+        ["a", "all", "3.55", "2.64", "1.22"],
         ["a", "en", "4.20", "4.20", "1.25"],
-        ["a", "zh", "2.67", "1.33", "-"],
+        ["a", "zh", "3.00", "1.33", "-"],
         ["b", "-", "1.20", "1.20", "-"],
         ["c", "en", "-", "-", "-"],
     ]
+
+
+def test_marks_that_a_normalizer_takes_out_are_named_where_they_are_much_of_the_text(wordpiece):
+    found = tokenizer_check.check(
+        samples(("a", "th", "ที่นี่มีน้ำ"), ("a", "fr", "déjà vu, the river and the bridge " * 9)),
+        wordpiece,
+        Plain(wordpiece),
+        unknown=wordpiece.token_to_id("[UNK]"),
+    )
+    assert [(one["language"], one["num_marks"]) for one in found] == [("fr", 0), ("th", 6)]
+    (line,) = [
+        line for line in tokenizer_report.checks_text(found)[1].split("\n") if "marks" in line
+    ]
+    assert line.startswith("NOT as written: a th loses its marks, 54.5 % of its characters")
 
 
 @example(text="the ▁ river ## stone")

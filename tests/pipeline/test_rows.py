@@ -10,8 +10,10 @@ from corpus import shard_check
 from corpus.sets import File, Manifest, Receipt
 from corpus.shards import SHARD_FORMAT, ShardSet
 from pipeline import shards
-from pipeline.packing import bins, layouts, rows
+from pipeline.encoding import tokens
+from pipeline.packing import bins, layouts, rows, shard_files
 from pipeline.recipe import Shards
+from pipeline.running.flow import Output
 
 SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
 VOCABULARY = 128
@@ -92,6 +94,58 @@ def test_rows_are_sound_and_hold_every_token(packing, documents, subset):
         url.rsplit("/", 1)[1] == key[1:]
         for url, key in zip(table["url"].to_pylist(), table["key"].to_pylist(), strict=True)
     )
+
+
+@pytest.mark.parametrize("vocabulary", [1 << 16, (1 << 16) + 1, 250_112, 1 << 20])
+@pytest.mark.parametrize("row_length", [128, 512, 1024, 2048, 4096, 8192])
+def test_every_row_length_holds_every_vocabulary(tmp_path, row_length, vocabulary):
+    """Written as the stage does and read as a trainer does: ids of two bytes and of four."""
+    rng = np.random.default_rng(row_length)
+    sizes = [1, 7, row_length // 3, row_length - 2, row_length - 1, 3 * row_length]
+    documents = [rng.integers(5, vocabulary, size) for size in sizes]
+    documents[-1][:2] = vocabulary - 1, (1 << 16) - 1
+    texts = pa.table(
+        {
+            "id": range(1, len(documents) + 1),
+            **{name: [""] * len(documents) for name in ("key", "title", "url")},
+            "ids": documents,
+            "breaks": [bytes([tokens.WORD]) * len(ids) for ids in documents],
+        },
+        schema=rows.TEXTS,
+    )
+    inputs = {"row_length": row_length, "packing": "best_fit", "vocabulary": vocabulary,
+              "special": SPECIAL, "source": "s", "subset": "held_out", "seed": 0,
+              "target_rate": 0.15, "bin": 0}  # fmt: skip
+    shard, table, _ = rows.build_shard(texts, inputs)
+    output = Output(url=str(tmp_path))
+    shard_files.write("p", shard, table, inputs, output)
+    part = Receipt(
+        name="p", fingerprint="0", files=output.files, facts=output.facts, counts=output.counts
+    )
+    facts = {
+        "shard_format": SHARD_FORMAT,
+        "special_ids": list(SPECIAL.values()),
+        "tokenizer_digest": "0",
+        "vocabulary": vocabulary,
+        "special_tokens": SPECIAL,
+    }
+    made = ShardSet(
+        str(tmp_path),
+        Manifest(stage="shards", id="0", identity={}, counts={}, parts=(part,), facts=facts),
+    )
+    (one,) = made.shards
+    stored = made.table(one)
+    width = 2 if vocabulary <= 1 << 16 else 4
+    assert stored.schema.field("input_ids").type.value_type.bit_width == 8 * width
+    assert list(shard_check.faults(made, one, stored, table, made.shard_unigram(one))) == []
+    batch = made.rows("s", "held_out", row_length).take(np.arange(one.num_rows)[::-1])
+    assert np.array_equal(
+        batch.input_ids[::-1].reshape(-1), shard.column("input_ids").flatten().to_numpy()
+    )
+    found = np.sort(batch.input_ids[batch.input_ids >= len(SPECIAL)])
+    assert np.array_equal(found, np.sort(np.concatenate(documents)))
+    # Beside the ids: pieces, targets and what Arrow puts around.
+    assert one.num_bytes < batch.input_ids.size * (width + 0.5) + 8192
 
 
 def test_the_bigram_entropy_is_that_of_the_definition():
