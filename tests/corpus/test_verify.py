@@ -220,9 +220,10 @@ def test_a_manifest_that_was_edited_is_named(copy):
         (lambda facts: facts["special_ids"].remove(4), "1 missing: 4"),
         (lambda facts: facts["special_ids"].extend([9, 30, 31, 32]), "4 only there: 9, 30, 31"),
         (
-            lambda facts: facts.update(vocabulary=513),
-            "vocabulary is 513, by its tokenizer.json 512",
+            lambda facts: facts.update(vocabulary=511),
+            "vocabulary is 511, its tokenizer.json has 512",
         ),
+        (lambda facts: facts.update(vocabulary=513), "special_ids are not those of its tokenizer"),
     ],
 )
 def test_what_the_manifest_says_of_the_tokenizer_is_compared_with_it(copy, change, expected):
