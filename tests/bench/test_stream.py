@@ -173,8 +173,10 @@ def ours(folder: Path, *, is_ahead: bool = True, has_masks: bool = True, **mask:
         else:
             ring = Ring(is_pinned=False)
             for step in range(bound.num_steps):
-                made = bound.stream.step(step, rank=0, world_size=1, allocate=ring.slot(step))
+                slot = ring.lend()
+                made = bound.stream.step(step, rank=0, world_size=1, allocate=slot.allocate)
                 yield made[0].shown_ids.size
+                ring.take_back(slot)
 
     return lambda: _rate(batches())
 
