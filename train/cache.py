@@ -8,11 +8,14 @@
 All processes of a machine may share a folder. A shard is fetched by one of them while the others
 wait. To make room, what was asked for longest ago is removed; who still has it open reads on, since
 the file lives until it is closed, and is told to close it by its name being gone (`corpus.rows`).
+Where even that leaves no room, because of what others are fetching, one of them is waited for: who
+fetches waits for nobody, so that there is always one that goes on.
 """
 
 import fcntl
 import hashlib
 import logging
+import math
 import os
 import tempfile
 import time
@@ -76,10 +79,12 @@ class ShardCache:
             if not _is_whole(path, wanted):
                 if path.exists():
                     log.warning("%s: damaged in the cache; fetching it again from %s", path, url)
-                    path.unlink()
+                    path.unlink(missing_ok=True)
                 self._download(url, wanted, path)
-            # The time of the last use orders what goes first; that of the content stays.
-            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+            # Who makes room may be removing it already; then it is fetched again when it is opened.
+            with suppress(FileNotFoundError):
+                # The time of the last use orders what goes first; that of the content stays.
+                os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
         return path
 
     def _download(self, url: str, wanted: File, path: Path) -> None:
@@ -95,23 +100,28 @@ class ShardCache:
                 )
             with part.open("rb") as file:
                 os.fsync(file.fileno())
+            # Before it has its name, from when on others may remove it.
+            _stamp(path, part.stat().st_mtime_ns)
             part.replace(path)
-        _stamp(path)
 
     @contextmanager
     def _room(self, url: str, wanted: File) -> Iterator[Path]:
         """Make room for a file and yield where to write it; nothing of it stays but by a rename."""
         if wanted.num_bytes > self._max_bytes:
-            raise ValueError(
-                f"{url}: {wanted.num_bytes:,} bytes, and the cache {self._folder} may hold "
-                f"{self._max_bytes:,}; raise [cache] max_gb"
-            )
-        with _held(self._folder / ".lock-room"):
-            self._make_room(wanted.num_bytes)
-            descriptor, name = tempfile.mkstemp(prefix=".fetch-", dir=self._folder)
-            # Held as long as this process lives, so that others know what a killed one left.
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.truncate(descriptor, wanted.num_bytes)
+            raise ValueError(_too_large(url, wanted.num_bytes, self._folder, self._max_bytes))
+        while True:
+            with _held(self._folder / ".lock-room"):
+                other = self._make_room(wanted.num_bytes)
+                if other is None:
+                    descriptor, name = tempfile.mkstemp(prefix=".fetch-", dir=self._folder)
+                    # Held as long as this process lives, so that others know what a killed one
+                    # left, and when to look for room again.
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                    os.truncate(descriptor, wanted.num_bytes)
+                    break
+            log.info("%s: waiting for room in %s, until %s is there", url, self._folder, other.name)
+            with suppress(FileNotFoundError), other.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH)
         part = Path(name)
         try:
             yield part
@@ -120,29 +130,34 @@ class ShardCache:
                 part.unlink()
             os.close(descriptor)
 
-    def _make_room(self, num_bytes: int) -> None:
+    def _make_room(self, num_bytes: int) -> Path | None:
+        """Remove what is needed for so many bytes; or return what to wait for, and remove nothing.
+
+        What is waited for is a shard on its way, the largest.
+        """
         for part in self._folder.glob(".fetch-*"):
             if _is_left_behind(part):
                 part.unlink(missing_ok=True)
-        there = [*self._folder.glob("*.arrow"), *self._folder.glob(".fetch-*")]
-        sizes: dict[Path, tuple[int, int]] = {}
-        for path in there:
+        coming = {path: facts.st_size for path, facts in self._facts(".fetch-*").items()}
+        room = self._max_bytes - sum(coming.values()) - num_bytes
+        if room < 0:
+            return max(sorted(coming), key=coming.__getitem__)
+        there = self._facts("*.arrow")
+        total = sum(facts.st_size for facts in there.values())
+        for path in sorted(there, key=lambda path: there[path].st_atime_ns):
+            if total <= room:
+                break
+            path.unlink(missing_ok=True)
+            path.with_suffix(".ok").unlink(missing_ok=True)
+            total -= there[path].st_size
+        return None
+
+    def _facts(self, pattern: str) -> dict[Path, os.stat_result]:
+        found: dict[Path, os.stat_result] = {}
+        for path in self._folder.glob(pattern):
             with suppress(FileNotFoundError):
-                facts = path.stat()
-                sizes[path] = (facts.st_atime_ns, facts.st_size)
-        total = sum(size for _, size in sizes.values())
-        for path, (_, size) in sorted(sizes.items(), key=lambda entry: entry[1]):
-            if total + num_bytes <= self._max_bytes:
-                return
-            if path.suffix == ".arrow":
-                path.unlink(missing_ok=True)
-                path.with_suffix(".ok").unlink(missing_ok=True)
-                total -= size
-        if total + num_bytes > self._max_bytes:
-            raise ValueError(
-                f"{self._folder}: the shards that are being fetched at this moment need more than "
-                f"{self._max_bytes:,} bytes; raise [cache] max_gb"
-            )
+                found[path] = path.stat()
+        return found
 
     def _gather(self, url: str, wanted: File, part: Path) -> str:
         """Download all bytes; return their sha256."""
@@ -197,24 +212,24 @@ def _range(url: str, start: int, size: int) -> bytes:
 
 def _is_whole(path: Path, wanted: File) -> bool:
     try:
-        facts = path.stat()
+        with path.open("rb") as file:
+            facts = os.fstat(file.fileno())
+            if facts.st_size != wanted.num_bytes:
+                return False
+            with suppress(FileNotFoundError, ValueError):
+                if int(path.with_suffix(".ok").read_text()) == facts.st_mtime_ns:
+                    return True
+            if hashlib.file_digest(file, "sha256").hexdigest() != wanted.sha256:
+                return False
     except FileNotFoundError:
         return False
-    if facts.st_size != wanted.num_bytes:
-        return False
-    with suppress(FileNotFoundError, ValueError):
-        if int(path.with_suffix(".ok").read_text()) == facts.st_mtime_ns:
-            return True
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != wanted.sha256:
-            return False
-    _stamp(path)
+    _stamp(path, facts.st_mtime_ns)
     return True
 
 
-def _stamp(path: Path) -> None:
+def _stamp(path: Path, changed_ns: int) -> None:
     # If it is lost or torn, the content is looked at once more.
-    path.with_suffix(".ok").write_text(str(path.stat().st_mtime_ns))
+    path.with_suffix(".ok").write_text(str(changed_ns))
 
 
 def _is_left_behind(part: Path) -> bool:
@@ -244,6 +259,27 @@ def cached_files(
     if folder is None:
         home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
         folder = str(Path(home) / "gristmill" / "shards")
-    cache = ShardCache(Path(folder), max_bytes=int(config.max_gb * 1e9), wait=wait)
+    max_bytes = int(config.max_gb * 1e9)
+    cache = ShardCache(Path(folder), max_bytes=max_bytes, wait=wait)
     files = {name: file for part in shards.manifest.parts for name, file in part.files.items()}
-    return lambda name: cache.fetch(storage.join(shards.url, name), files[name])
+    # A shard's files are opened together, so they must lie there together.
+    together: dict[str, int] = {}
+    for shard in shards.shards:
+        names = shard.row_files()
+        together |= dict.fromkeys(names, sum(files[name].num_bytes for name in names))
+
+    def fetch(name: str) -> Path:
+        url, wanted = storage.join(shards.url, name), files[name]
+        if (size := together.get(name, wanted.num_bytes)) > max_bytes:
+            raise ValueError(_too_large(url, size, folder, max_bytes))
+        return cache.fetch(url, wanted)
+
+    return fetch
+
+
+def _too_large(url: str, num_bytes: int, folder: str | Path, max_bytes: int) -> str:
+    least = math.ceil(num_bytes / 1e6) / 1000
+    return (
+        f"{url}: {num_bytes:,} bytes are opened at once, and the cache {folder} may hold "
+        f"{max_bytes:,}; raise [cache] max_gb to at least {least}, or better several times that"
+    )
