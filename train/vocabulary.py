@@ -4,6 +4,10 @@ Words follow from the tokens alone. A token begins a word when its first charact
 sign or a character of a script that is written without spaces, or when the token before it does
 not end in a letter or digit. So `Ġun` `believ` `able` is one word, `(` and `foo` are two, and in
 Chinese, Japanese, Thai and the like each token is one.
+
+An apostrophe is a sign like any other, as it is to BERT, whose whole words are cut at every sign:
+`didn't` is `didn`, `'` and `t` there, and `didn` and `'t` where the tokenizer keeps these together.
+Nowhere is it one word: what is hidden of a contraction can be read off its other half.
 """
 
 import functools
@@ -14,11 +18,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from corpus import identity, storage
 from corpus.shards import ShardSet
-from train import kernels
+from train import edges, kernels
 from train.mask import Vocabulary
 
 _WITHOUT_SPACES = re.compile(
@@ -26,6 +31,12 @@ _WITHOUT_SPACES = re.compile(
     "\U00020000-\U0003ffff]"
 )
 """Thai, Lao, Tibetan, Burmese, Khmer; kana, bopomofo and Han."""
+
+_READ = {"added_tokens", "pre_tokenizer", "decoder", "model"}
+"""Parts of a tokenizer.json that words follow from."""
+
+_INSIDE = bytes(range(0x80, 0xC0))
+"""Bytes that stand inside a character of UTF-8 and never begin one."""
 
 
 def of_shards(shards: ShardSet, *, words: bool) -> Vocabulary:
@@ -50,18 +61,41 @@ def of_shards(shards: ShardSet, *, words: bool) -> Vocabulary:
         mask_id=shards.mask_id,
         special_ids=shards.special_ids,
         # Only words need the tokens themselves, which take longer to read than the first batch.
-        words=word_flags(json.loads(content), size=shards.vocabulary) if words else None,
+        words=word_flags(parsed(content), size=shards.vocabulary) if words else None,
     )
 
 
-def spelled(table: Mapping[str, Any]) -> dict[int, str]:
-    """Return the tokens of a parsed tokenizer.json by id, as they are spelled there."""
+def parsed(content: bytes) -> Mapping[str, Any]:
+    """Parse a tokenizer.json, without its merges where all that words follow from stands before.
+
+    So `tokenizers` writes it. They are most of the file, and a run would wait for them without
+    looking at one.
+    """
+    if found := re.search(rb'"merges"\s*:\s*\[', content):
+        head = content[: found.start()].rstrip().removesuffix(b",")
+        try:
+            table = orjson.loads(head + b"}}")
+        except orjson.JSONDecodeError:
+            pass  # more stands behind them, or these are not the merges
+        else:
+            if table.keys() >= _READ and table["model"].keys() >= {"type", "vocab"}:
+                return table
+    return orjson.loads(content)
+
+
+def spelled(table: Mapping[str, Any]) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the tokens of a parsed tokenizer.json, as they are spelled there, and their ids.
+
+    An id may come twice; the later one holds.
+    """
     known = table["model"]["vocab"]
     if isinstance(known, dict):
-        tokens = {number: token for token, number in known.items()}
+        tokens, numbers = list(known), list(known.values())
     else:  # Unigram: a list of (token, score)
-        tokens = {number: entry[0] for number, entry in enumerate(known)}
-    return tokens | {entry["id"]: entry["content"] for entry in table.get("added_tokens", ())}
+        tokens, numbers = [entry[0] for entry in known], list(range(len(known)))
+    added = table.get("added_tokens", ())
+    tokens += [entry["content"] for entry in added]
+    return tokens, np.array([*numbers, *(entry["id"] for entry in added)], dtype=np.int64)
 
 
 def word_flags(table: Mapping[str, Any], *, size: int) -> NDArray[np.uint8]:
@@ -74,36 +108,25 @@ def word_flags(table: Mapping[str, Any], *, size: int) -> NDArray[np.uint8]:
     is_wordpiece = table["model"].get("type") == "WordPiece"
     prefix = table["model"].get("continuing_subword_prefix") or "##"
     is_bytes = "ByteLevel" in json.dumps([table.get("decoder"), table.get("pre_tokenizer")])
-    flags = np.zeros(size, dtype=np.uint8)
-    for number, token in spelled(table).items():
-        if number >= size:
-            continue
-        if is_wordpiece:
-            starts, opens = not token.startswith(prefix), True
-        else:
-            starts, opens = _plain_edges(token, is_bytes=is_bytes) or _edges(
-                _bytes_of(token, is_bytes=is_bytes)
-            )
-        flags[number] = starts * kernels.WORD_START + opens * kernels.WORD_OPEN
-    return flags
-
-
-def _plain_edges(token: str, *, is_bytes: bool) -> tuple[bool, bool] | None:
-    """Return the `_edges` of ASCII with or without a space before it; None for other tokens.
-
-    Most tokens of a vocabulary are such, and a run should not wait for them.
-    """
-    text = token.replace("\u0120" if is_bytes else "\u2581", " ", 1)
-    if not text.isascii() or (not is_bytes and text.startswith("<0x")):
-        return None
-    last = text[-1:]
-    return bool(text) and not text[0].isalnum(), last == " " or last.isalnum()
+    tokens, numbers = spelled(table)
+    if is_wordpiece:
+        starts = np.array([not token.startswith(prefix) for token in tokens])
+        opens = np.ones_like(starts)
+    else:
+        starts, opens = edges.of_tokens(
+            tokens,
+            byte_of=_byte_of() if is_bytes else None,
+            rule=lambda token: _edges(_bytes_of(token, is_bytes=is_bytes)),
+        )
+    flags = np.zeros(max(size, int(numbers.max(initial=0)) + 1), dtype=np.uint8)
+    flags[numbers] = starts * kernels.WORD_START + opens * kernels.WORD_OPEN
+    return flags[:size]
 
 
 def _edges(text: bytes) -> tuple[bool, bool]:
     """Return whether a token begins a word by itself, and whether the next may go on with it."""
     # Bytes of a character that is cut at the token's beginning or end.
-    head = len(text) - len(text.lstrip(bytes(range(0x80, 0xC0))))
+    head = len(text) - len(text.lstrip(_INSIDE))
     decoded = text[head:].decode("utf-8", "replace")
     is_cut_before = head > 0
     is_cut_after = decoded.endswith("\ufffd") or (not decoded and is_cut_before)

@@ -173,8 +173,10 @@ def ours(folder: Path, *, is_ahead: bool = True, has_masks: bool = True, **mask:
         else:
             ring = Ring(is_pinned=False)
             for step in range(bound.num_steps):
-                made = bound.stream.step(step, rank=0, world_size=1, allocate=ring.slot(step))
+                slot = ring.lend()
+                made = bound.stream.step(step, rank=0, world_size=1, allocate=slot.allocate)
                 yield made[0].shown_ids.size
+                ring.take_back(slot)
 
     return lambda: _rate(batches())
 
@@ -302,18 +304,37 @@ def test_tokens_per_second_beside_other_loaders(folder, peer):
 
 
 _BEGIN = """
-import sys, time
-import torch, numba
-from corpus import row_kernel
-from corpus.shards import ShardSet
-from train import kernels, recipe, session
-import json
-import numpy as np
+import json, sys, time
+from importlib import metadata
 table, folder, share = json.loads(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-begin = time.process_time()
+took, last = {}, time.process_time()
+
+def lap(name):
+    global last
+    now = time.process_time()
+    took[name], last = now - last, time.process_time()
+
+import torch
+lap("torch")
+import numba
+lap("numba")
+from corpus.shards import ShardSet
+from corpus import row_kernel
+from train import kernels, mask, recipe, session
+import numpy as np
+lap("ours")
+# What numba itself imports when it calls a first loop, if it is installed.
+for point in metadata.entry_points(group="numba_extensions", name="init"):
+    point.load()()
+lap("extensions")
+import scipy.linalg.cython_blas
+lap("scipy")
+import cffi
+cffi.FFI()
+lap("cffi")
 # What a run compiles or takes from numba's folder when it calls a loop for the first time.
 kernels.permute(np.zeros(1, np.uint64), np.uint64(1), np.zeros(1, np.uint64), np.uint64(1))
-from train import mask
+lap("compiler")
 known = mask.Vocabulary(size=8, mask_id=4, special_ids=(0,))
 ids, indices = np.ones((1, 8), np.int64), np.zeros(1, np.uint64)
 made = {"seed": 1, "config": mask.MaskConfig(), "vocabulary": known}
@@ -321,10 +342,13 @@ out = mask.choose_targets(ids, indices, rate=0.3, out=np.empty((1, 8), bool), **
 mask.hide(ids, out, indices, out=np.empty((1, 8), np.int64), **made)
 none, nowhere = np.zeros(0, np.int64), np.zeros((1, row_kernel.NUM_COLUMNS), np.uint64)
 row_kernel.gather(nowhere, none, none, none, 8, False, ids, np.zeros((0, 0), bool))
-loaded, clock = time.process_time(), time.perf_counter()
+lap("loops")
+clock = time.perf_counter()
 bound = session.bind(recipe.parse(table, where="bench"), ShardSet.open(folder))
 bound.stream.step(int(share * bound.num_steps), rank=0, world_size=1)
-print(loaded - begin, time.process_time() - loaded, time.perf_counter() - clock)
+lap("batch")
+took["clock"] = time.perf_counter() - clock
+print(json.dumps(took))
 """
 
 
@@ -339,20 +363,66 @@ def test_the_first_batch_and_resumption_in_a_new_process(folder):
             "peak_learning_rate": 1e-3,
         },
     }
-    found: dict[float, list[tuple[float, ...]]] = {0.0: [], 0.9: []}
+    found: dict[tuple[str, float], list[dict[str, float]]] = {}
     for _ in range(ROUNDS):
-        for share, times in found.items():
+        for unit, share in (("token", 0.0), ("token", 0.9), ("word", 0.0)):
+            asked = json.dumps({**table, "mask": {"unit": unit}})
             done = subprocess.run(
-                [sys.executable, "-c", _BEGIN, json.dumps(table), str(folder / "set"), str(share)],
+                [sys.executable, "-c", _BEGIN, asked, str(folder / "set"), str(share)],
                 capture_output=True,
                 text=True,
                 check=True,
             )
-            times.append(tuple(map(float, done.stdout.split())))
+            found.setdefault((unit, share), []).append(json.loads(done.stdout.splitlines()[-1]))
     print()
-    for share, times in found.items():
-        medians = [1000 * statistics.median(column) for column in zip(*times, strict=True)]
+    for (unit, share), runs in found.items():
+        took = {name: 1000 * statistics.median(run[name] for run in runs) for name in runs[0]}
         print(
-            f"at {share:.0%} of an epoch: first batch after {medians[1]:.0f} ms of CPU time "
-            f"({medians[2]:.0f} ms by the clock), after {medians[0]:.0f} ms for compiled loops"
+            f"{unit} masks, at {share:.0%} of an epoch: first batch after {took['batch']:.0f} ms "
+            f"of CPU time ({took['clock']:.0f} ms by the clock)"
         )
+        before = ", ".join(f"{name} {took[name]:.0f}" for name in took if name not in _BATCH)
+        print(f"  before it, ms of CPU time: {before}")
+
+
+_BATCH = ("batch", "clock")
+
+
+def test_the_thread_works_while_the_loop_computes(folder):
+    """Print the time of a step beside a loop that multiplies matrices, and beside an idle one."""
+    import torch
+
+    torch.set_num_threads(1)
+    bound, matrix = bind(folder), torch.randn(256, 256)
+
+    def alone() -> Iterator[object]:
+        ring = Ring(is_pinned=False)
+        for step in range(bound.num_steps):
+            slot = ring.lend()
+            yield bound.stream.step(step, rank=0, world_size=1, allocate=slot.allocate)
+            ring.take_back(slot)
+
+    def ahead() -> Iterator[object]:
+        ring = Ring(is_pinned=False)
+        yield from prefetch(bound.stream, first_step=0, rank=0, world_size=1, ring=ring)
+
+    def times(steps: Iterator[object], *, num_products: int) -> tuple[float, float]:
+        next(steps)
+        clock, work, num = time.perf_counter(), time.process_time(), 0
+        for _ in steps:
+            num += 1
+            for _ in range(num_products):
+                torch.mm(matrix, matrix)
+            if time.perf_counter() - clock > SECONDS:
+                break
+        took = (time.perf_counter() - clock) / num, (time.process_time() - work) / num
+        return took[0] * 1e6, took[1] * 1e6
+
+    print()
+    for num in (0, 3):
+        makes = {"no batches": lambda: iter(int, 1), "no thread": alone, "thread": ahead}
+        for name, make in makes.items():
+            if num or name != "no batches":
+                runs = [times(make(), num_products=num) for _ in range(ROUNDS)]
+                clock, work = (statistics.median(column) for column in zip(*runs, strict=True))
+                print(f"{num} products, {name:12} {clock:6.0f} us a step, {work:6.0f} us of CPU")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from corpus.shards import ShardSet
+from tests.conftest import REAL_DATA
 from train import kernels, vocabulary
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -122,12 +123,140 @@ def test_another_tokenizer_is_refused(many_shards) -> None:
         vocabulary.of_shards(shards, words=False)
 
 
-@given(
-    token=st.text(st.sampled_from("\u0120\u2581 a7(-_<0xE3>\t\u00e9\u4e2d\u0100"), max_size=5),
-    is_bytes=st.booleans(),
+def one_by_one(table: dict, *, size: int) -> np.ndarray:
+    """Apply the rule of words to each token by itself: what `word_flags` must give."""
+    is_bytes = "ByteLevel" in json.dumps([table.get("decoder"), table.get("pre_tokenizer")])
+    model, flags = table["model"], np.zeros(size, dtype=np.uint8)
+    vocab = model["vocab"]
+    known = vocab.items() if isinstance(vocab, dict) else ((e[0], n) for n, e in enumerate(vocab))
+    known = [*known, *((entry["content"], entry["id"]) for entry in table["added_tokens"])]
+    for token, number in known:
+        if model["type"] == "WordPiece":
+            starts, opens = not token.startswith("##"), True
+        else:
+            starts, opens = vocabulary._edges(vocabulary._bytes_of(token, is_bytes=is_bytes))
+        if number < size:
+            flags[number] = starts * kernels.WORD_START + opens * kernels.WORD_OPEN
+    return flags
+
+
+def bytes_of_text() -> Tokenizer:
+    """Return a tokenizer like GPT-2's, of many scripts: its tokens begin and end anywhere."""
+    tokenizer = byte_level()
+    trainer = trainers.BpeTrainer(
+        vocab_size=3000,
+        special_tokens=[*SPECIAL, "<|endoftext|>", " a b", "\u00e9\u4e2d"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    spans = [(0x20, 0x250), (0x400, 0x500), (0x900, 0x980), (0xE00, 0xE60), (0x4E00, 0x4F00)]
+    spans += [(0xAC00, 0xAC80), (0xD780, 0xD7A0), (0xFFF0, 0xFFFE), (0x1F600, 0x1F640)]
+    spans += [(0x20000, 0x20020), (0x10FFF0, 0x110000)]
+    characters = [chr(code) for span in spans for code in range(*span)]
+    rng = np.random.default_rng(3)
+    texts = ["".join(rng.choice(characters, 6)) + " " + character for character in characters]
+    tokenizer.train_from_iterator(texts * 2, trainer)
+    return tokenizer
+
+
+def with_byte_tokens() -> Tokenizer:
+    """Return a tokenizer like Llama's: characters, and bytes for those that it does not know."""
+    vocab = {f"<0x{byte:02X}>": byte for byte in range(256)}
+    pieces = [
+        "\u2581",
+        "\u2581the",
+        "mill",
+        "er",
+        "<",
+        "<0x",
+        "<0xE3>a",
+        "\u4e2d",
+        "\ufffd",
+        "a\u0301",
+    ]
+    vocab |= {piece: 256 + number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.BPE(vocab, [], byte_fallback=True))
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    "make", [byte_level, bytes_of_text, wordpiece, metaspace, with_byte_tokens]
 )
-def test_plain_tokens_have_the_edges_of_their_bytes(token, is_bytes):
-    plain = vocabulary._plain_edges(token, is_bytes=is_bytes)
-    exact = vocabulary._edges(vocabulary._bytes_of(token, is_bytes=is_bytes))
-    assert plain in (None, exact)
-    assert plain is not None or not token.isascii() or token.startswith("<0x")
+def test_every_token_has_the_flags_of_the_rule(make) -> None:
+    content = make().to_str()
+    check_flags(content.encode())
+
+
+def check_flags(content: bytes) -> None:
+    table = json.loads(content)
+    most = len(table["model"]["vocab"]) + len(table["added_tokens"])
+    for size in (most + 64, most // 2):
+        wanted = one_by_one(table, size=size)
+        assert len(set(wanted.tolist())) > 1
+        assert np.array_equal(vocabulary.word_flags(table, size=size), wanted)
+        parsed = vocabulary.parsed(content)
+        assert np.array_equal(vocabulary.word_flags(parsed, size=size), wanted)
+
+
+def test_every_token_of_bert_has_the_flags_of_the_rule() -> None:
+    path = REAL_DATA / "models" / "bert-base-uncased-vocab" / "tokenizer.json"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    check_flags(path.read_bytes())
+
+
+LETTERS = (
+    "\u0120\u010a a7-<0xE3>\u00e4\u00b8\u0143\u00f0\u0141\u0144\u00ef\u00bf\u00bd\u00c3\u4e2d\u2581"
+)
+
+
+@given(
+    st.lists(
+        # Letters that spell bytes, also of cut characters, and others that spell none.
+        st.text(
+            st.sampled_from(LETTERS),
+            max_size=6,
+        ),
+        min_size=1,
+        max_size=30,
+        unique=True,
+    ),
+    st.booleans(),
+)
+def test_any_tokens_have_the_flags_of_the_rule(tokens, is_bytes):
+    table = {
+        "added_tokens": [],
+        "pre_tokenizer": None,
+        "decoder": {"type": "ByteLevel" if is_bytes else "Metaspace"},
+        "model": {"type": "BPE", "vocab": {token: n for n, token in enumerate(tokens)}},
+    }
+    found = vocabulary.word_flags(table, size=len(tokens))
+    assert np.array_equal(found, one_by_one(table, size=len(tokens)))
+
+
+MERGES = [["a", "b"]]
+REST = {"added_tokens": [{"id": 3, "content": "[X]"}], "pre_tokenizer": None, "decoder": None}
+
+
+@pytest.mark.parametrize(
+    ("table", "is_cut"),
+    [
+        ({**REST, "model": {"type": "BPE", "vocab": {"a": 0}, "merges": MERGES}}, True),
+        ({**REST, "model": {"type": "BPE", "vocab": {"a": 0}, "merges": MERGES, "z": "]"}}, True),
+        ({**REST, "model": {"type": "BPE", "vocab": {"merges": 0, 'x"merges': 1}}}, False),
+        ({**REST, "model": {"type": "BPE", "vocab": {'"merges": [': 0}, "merges": []}}, True),
+        ({**REST, "model": {"type": "BPE", "merges": MERGES, "vocab": {"a": 0}}}, False),
+        ({**REST, "model": {"vocab": {"a": 0}, "merges": MERGES, "type": "BPE"}}, False),
+        ({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": MERGES}, **REST}, False),
+        ({**REST, "merges": [], "model": {"type": "BPE", "vocab": {"a": 0}}}, False),
+    ],
+)
+def test_a_tokenizer_is_read_but_for_merges_behind_all_that_is_looked_at(table, is_cut) -> None:
+    for indent in (None, 2):
+        found = vocabulary.parsed(json.dumps(table, indent=indent).encode())
+        if is_cut:
+            kept = {name: table["model"][name] for name in ("type", "vocab")}
+            assert found == {**table, "model": kept}
+        else:
+            assert found == table
