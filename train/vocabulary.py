@@ -3,7 +3,8 @@
 Words follow from the tokens alone. A token begins a word when its first character is a space, a
 sign or a character of a script that is written without spaces, or when the token before it does
 not end in a letter or digit. So `Ġun` `believ` `able` is one word, `(` and `foo` are two, and in
-Chinese, Japanese, Thai and the like each token is one.
+Chinese, Japanese, Thai and the like each token is one, unless it begins with a combining mark.
+(Rows of a source with a segmenter say themselves where words begin.)
 """
 
 import functools
@@ -26,6 +27,9 @@ _WITHOUT_SPACES = re.compile(
     "\U00020000-\U0003ffff]"
 )
 """Thai, Lao, Tibetan, Burmese, Khmer; kana, bopomofo and Han."""
+_JOINERS = "\u200c\u200d"
+_AM = "\u0e33\u0eb3"
+"""Vowel signs of Thai and Lao that Unicode counts among the letters."""
 
 
 def of_shards(shards: ShardSet, *, words: bool) -> Vocabulary:
@@ -65,7 +69,7 @@ def spelled(table: Mapping[str, Any]) -> dict[int, str]:
 
 
 def word_flags(table: Mapping[str, Any], *, size: int) -> NDArray[np.uint8]:
-    """Return uint8 [size]: `kernels.WORD_START` and `kernels.WORD_OPEN` of each id.
+    """Return uint8 [size]: `kernels.WORD_START`, `WORD_OPEN` and `WORD_INSIDE` of each id.
 
     Args:
         table: a parsed tokenizer.json.
@@ -85,7 +89,15 @@ def word_flags(table: Mapping[str, Any], *, size: int) -> NDArray[np.uint8]:
                 _bytes_of(token, is_bytes=is_bytes)
             )
         flags[number] = starts * kernels.WORD_START + opens * kernels.WORD_OPEN
+        if not token.isascii() and _begins_with_mark(token, is_bytes=is_bytes):
+            # Of the letter before it, also where that ends a word by itself.
+            flags[number] = opens * kernels.WORD_OPEN + kernels.WORD_INSIDE
     return flags
+
+
+def _begins_with_mark(token: str, *, is_bytes: bool) -> bool:
+    """Tell whether a token begins with a mark or joiner; a byte of one alone does not tell."""
+    return _is_mark(_bytes_of(token, is_bytes=is_bytes).decode("utf-8", "replace")[:1])
 
 
 def _plain_edges(token: str, *, is_bytes: bool) -> tuple[bool, bool] | None:
@@ -122,7 +134,16 @@ def _is_inside(character: str) -> bool:
     """Tell whether a character, if any, is a letter, mark or digit of a script with spaces."""
     if not character:
         return False
+    if character in _JOINERS:
+        return True
     return unicodedata.category(character)[0] in "LMN" and not _WITHOUT_SPACES.match(character)
+
+
+def _is_mark(character: str) -> bool:
+    """Tell whether a character, if any, is part of the letter before it (annex 29, GB9 and 9a)."""
+    if not character:
+        return False
+    return unicodedata.category(character)[0] == "M" or character in _JOINERS + _AM
 
 
 def _bytes_of(token: str, *, is_bytes: bool) -> bytes:

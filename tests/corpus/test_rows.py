@@ -159,5 +159,7 @@ def test_a_set_of_the_format_before_is_refused_with_the_cure():
     made = Manifest(
         stage="shards", id="0", identity={}, counts={}, parts=(), facts={"vocabulary": 300}
     )
-    with pytest.raises(ValueError, match="shard format 1, this program reads 2; run `make shards`"):
+    with pytest.raises(
+        ValueError, match="shard format 1, this program reads 2 and 3; run `make shards`"
+    ):
         ShardSet("DATA/shards/0", made)

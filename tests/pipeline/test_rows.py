@@ -130,7 +130,11 @@ def test_there_are_bins_enough_for_the_bytes_and_for_the_documents():
 
 
 def plan(
-    *, row_lengths: list[int], packing: str = "best_fit", encoder: str = "words"
+    *,
+    row_lengths: list[int],
+    packing: str = "best_fit",
+    encoder: str = "words",
+    cut_by: dict[str, dict[str, str]] | None = None,
 ) -> tuple[set[str], set[str]]:
     """Return the fingerprints of the tokens parts and of the shards."""
     common = {
@@ -154,6 +158,7 @@ def plan(
         "bins": {"s": {"train": 2, "held_out": 1}},
         "vocabulary": {"size": VOCABULARY, "special": SPECIAL, "digest": "0", "url": "t"},
         "libraries": {},
+        "cut_by": cut_by or {},
         "url": "set",
     }
     decided = Receipt(
@@ -193,3 +198,14 @@ def test_another_encoder_encodes_again_and_packs_again_only_what_is_other():
     assert not other_encoded & encoded
     # The receipt of the tokens has the same digests here, so their rows are the same.
     assert other_packed == packed
+
+
+def test_only_a_source_with_a_segmenter_depends_on_its_version():
+    def found(**versions: str) -> tuple[set[str], set[str]]:
+        cut_by = {name: {"name": "icu", "icu": icu} for name, icu in versions.items()}
+        return plan(row_lengths=[64], cut_by=cut_by)
+
+    assert found(other="78.3") == found() == plan(row_lengths=[64])
+    for one, other in zip(found(s="78.3"), found(s="79.1"), strict=True):
+        assert not one & other
+    assert not found(s="78.3")[0] & found()[0]
