@@ -18,7 +18,7 @@ VOCABULARY = 128
 LENGTH = 16
 
 
-def built(documents: list[list[int]], *, packing: str, subset: str):
+def built(documents: list[list[int]], *, packing: str, subset: str, words: bool = False):
     """Return a set of one shard, its rows, documents and cuts."""
     rng = np.random.default_rng(len(documents))
     texts = pa.table(
@@ -29,8 +29,9 @@ def built(documents: list[list[int]], *, packing: str, subset: str):
             "url": [f"https://a.example/{n}" for n in range(len(documents))],
             "ids": documents,
             "breaks": [rng.integers(0, 3, len(ids), dtype=np.uint8).tobytes() for ids in documents],
+            **({"word_starts": [bytes(n % 2 for n in ids) for ids in documents]} if words else {}),
         },
-        schema=rows.TEXTS,
+        schema=rows.texts_schema(is_segmented=words),
     )
     inputs = {
         "row_length": LENGTH,
@@ -54,6 +55,7 @@ def built(documents: list[list[int]], *, packing: str, subset: str):
             "num_rows": shard.num_rows,
             "num_tokens": sum(table["num_tokens"].to_pylist()),
             "num_documents": table.num_rows,
+            **({"segmenter": "test"} if words else {}),
         },
     )
     facts = {
@@ -92,6 +94,29 @@ def test_rows_are_sound_and_hold_every_token(packing, documents, subset):
         url.rsplit("/", 1)[1] == key[1:]
         for url, key in zip(table["url"].to_pylist(), table["key"].to_pylist(), strict=True)
     )
+
+
+@pytest.mark.parametrize("packing", layouts.LAYOUTS)
+@given(documents=texts, subset=st.sampled_from(["train", "held_out"]))
+def test_rows_say_which_of_their_tokens_begin_a_word(packing, documents, subset):
+    _, plain, _, _ = built(documents, packing=packing, subset=subset)
+    made, shard, table, _ = built(documents, packing=packing, subset=subset, words=True)
+    stored = pa.Table.from_batches([shard])
+    assert stored.drop_columns(["word_starts"]).equals(pa.Table.from_batches([plain]))
+    listed = stored.to_pylist()
+    for row in listed:
+        assert row["word_starts"] == [token > 4 and token % 2 == 1 for token in row["input_ids"]]
+    unigram = rows.unigram(shard, vocabulary=VOCABULARY, special=SPECIAL)
+    assert list(shard_check.faults(made, made.shards[0], stored, table, unigram)) == []
+    if listed:
+        digest = shard_check.row_digest(stored, table)
+        assert digest != shard_check.row_digest(plain, table)
+        # Every row begins with [CLS], which no word does.
+        listed[0]["word_starts"][0] = True
+        broken = pa.Table.from_pylist(listed, schema=stored.schema)
+        found = list(shard_check.faults(made, made.shards[0], broken, table, unigram))
+        assert found == ["row 0 has a word that begins with [CLS], [SEP] or [PAD]"]
+        assert digest != shard_check.row_digest(broken, table)
 
 
 def test_the_bigram_entropy_is_that_of_the_definition():
