@@ -105,7 +105,7 @@ def write_shards(
 ) -> Path:
     """Write a finished shard set; documents are dealt out to the shards of a source in turn.
 
-    The rows of the source `segmented` say that a word begins at every other place.
+    The rows of the source `segmented` say that a word begins with each token of an even id.
     """
     vocabulary = -(-tokenizer.get_vocab_size() // 64) * 64
     files = folder / "tokenizer"
@@ -179,7 +179,7 @@ def _part(
         chosen = keyed.choose(keys, eligible, num)
         columns.append(pa.array([np.flatnonzero(row).tolist() for row in chosen], schema[2].type))
     if is_segmented:
-        starts = (ids > 4) & (np.arange(row_length) % 2 == 0)
+        starts = (ids > 4) & (ids % 2 == 0)
         kind = schema.field("word_starts").type
         columns.append(pa.FixedSizeListArray.from_arrays(pa.array(starts.reshape(-1)), type=kind))
     table = pa.Table.from_arrays(columns, schema=schema)
@@ -243,6 +243,16 @@ def many_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def worded_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a set like `many_shards`; the rows of `wiki` say where words begin."""
+    docs = documents(num=120)
+    tokenizer = train_tokenizer([doc.text for doc in docs])
+    folder = tmp_path_factory.mktemp("worded") / "set"
+    how = {"row_lengths": (32, 64), "num_shards": 6, "segmented": "wiki"}
+    return write_shards(folder, docs, tokenizer, **how)
+
+
+@pytest.fixture(scope="session")
 def pair_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a set of packing `pair`: documents begin with some letters and end with others."""
     docs = []
@@ -257,7 +267,7 @@ def pair_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     docs.append(Document(id=7, source="a", subset="train", text="a"))
     tokenizer = train_tokenizer([doc.text for doc in docs])
     folder = tmp_path_factory.mktemp("pairs") / "set"
-    return write_shards(folder, docs, tokenizer, packing="pair", num_shards=2)
+    return write_shards(folder, docs, tokenizer, packing="pair", num_shards=2, segmented="a")
 
 
 @pytest.fixture
