@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nasty import TEXTS as NASTY
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from pipeline import recipe
+from pipeline import readers, recipe
 from pipeline.encoding import encoders, tokens
 from pipeline.encoding.token_places import Tokens
 from pipeline.segmenting import segmenters
@@ -198,6 +198,9 @@ def test_sources_of_languages_without_spaces_have_a_segmenter():
     assert segmenters.named(of("en", segmenter="icu").source[0]) == "icu"
     assert segmenters.versions(of("th", segmenter="none")) == {}
     assert segmenters.versions(of("th"))["s"]["icu"] == segmenters.installed()["icu"]
+    # No stage before the shards depends on it.
+    one, other = (of("th", segmenter=name).source[0] for name in ("icu", "none"))
+    assert readers.section(one) == readers.section(other)
 
 
 def test_a_segmenter_that_is_not_installed_is_an_error_with_the_cure(monkeypatch):
