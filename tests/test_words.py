@@ -73,6 +73,7 @@ def test_rows_of_sources_without_spaces_say_where_words_begin(made):
     assert {s.source for s in shards.shards if s.has_word_starts} == {"th"}
     assert shards.manifest.facts["shard_format"] == 3
     assert list(check.damage(shards.url)) == []
+    assert "segmenter found them: th (icu " in Path(shards.url, "README.md").read_text()
     shown = "|".join(check.head(shards.url, num_rows=1000, words=True)).split("|")
     # Each of these is a word somewhere, whatever stands beside it.
     assert set(WORDS["th"].split()) <= {word.strip() for word in shown}
