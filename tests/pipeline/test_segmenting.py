@@ -16,6 +16,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from pipeline import readers, recipe
 from pipeline.encoding import encoders, tokens
 from pipeline.encoding.token_places import Tokens
+from pipeline.running import flow
 from pipeline.segmenting import segmenters
 from pipeline.segmenting.word_starts import word_starts
 from train import mask, vocabulary
@@ -201,6 +202,14 @@ def test_sources_of_languages_without_spaces_have_a_segmenter():
     # No stage before the shards depends on it.
     one, other = (of("th", segmenter=name).source[0] for name in ("icu", "none"))
     assert readers.section(one) == readers.section(other)
+
+
+def test_a_worker_with_other_dictionaries_is_refused():
+    known = segmenters.installed()
+    assert set(known) == {"icu4py", "icu"}
+    flow.refuse_other(known)
+    with pytest.raises(ValueError, match=rf"icu {known['icu']} \(planned with 1\.0\)"):
+        flow.refuse_other({**known, "icu": "1.0"})
 
 
 def test_a_segmenter_that_is_not_installed_is_an_error_with_the_cure(monkeypatch):
