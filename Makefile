@@ -43,7 +43,7 @@ install-dev:  ## .venv with the test and lint tools too
 $(VENV)/.%: pyproject.toml .constraints/%.txt
 	@test -x $(PYTHON) || $(PYTHON3) -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --no-deps --require-hashes -r .constraints/$*.txt
-	$(PYTHON) -m pip install --quiet --no-build-isolation -e ".[fast$(COMMA)$(if $(filter dev,$*),train$(COMMA)gcp$(COMMA)aws$(COMMA)dev,$(if $(filter worker,$*),gcp$(COMMA)aws,$*))]"
+	$(PYTHON) -m pip install --quiet --no-build-isolation -e ".[fast$(COMMA)segment$(COMMA)$(if $(filter dev,$*),train$(COMMA)gcp$(COMMA)aws$(COMMA)dev,$(if $(filter worker,$*),gcp$(COMMA)aws,$*))]"
 	@touch $@
 COMMA := ,
 

@@ -6,9 +6,9 @@ here=$(dirname "$0")
 common="--generate-hashes --python-version 3.11 --no-annotate --no-header --quiet"
 for name in worker train dev; do
     case $name in
-        worker) extras="--extra fast --extra gcp --extra aws" ;;
-        train) extras="--extra fast --extra train" ;;
-        dev) extras="--extra fast --extra train --extra gcp --extra aws --extra dev" ;;
+        worker) extras="--extra fast --extra segment --extra gcp --extra aws" ;;
+        train) extras="--extra fast --extra segment --extra train" ;;
+        dev) extras="--extra fast --extra segment --extra train --extra gcp --extra aws --extra dev" ;;
     esac
     # shellcheck disable=SC2086
     uv pip compile "$here/../pyproject.toml" $extras $common "$@" --output-file "$here/$name.txt"

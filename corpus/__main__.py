@@ -43,6 +43,11 @@ def parser() -> argparse.ArgumentParser:
     sub = add("head", "show the first rows of a set as text, unknown text as [UNK]")
     sub.add_argument("set", help="folder or URL of one set")
     sub.add_argument("--rows", type=int, default=3, help="how many")
+    sub.add_argument(
+        "--words",
+        action="store_true",
+        help="of shards: a bar before each word, in sources with a segmenter",
+    )
     sub = add("trace", "tell which documents a row is from, or where a document's rows are")
     sub.add_argument("set", help="folder or URL of a shard set")
     what = sub.add_mutually_exclusive_group(required=True)
@@ -154,7 +159,7 @@ def _repair(options: argparse.Namespace) -> int:
 def _head(options: argparse.Namespace) -> int:
     if options.rows < 1:
         raise ValueError(f"--rows must be at least 1, got {options.rows}")
-    for row in check.head(options.set, num_rows=options.rows):
+    for row in check.head(options.set, num_rows=options.rows, words=options.words):
         print(row + "\n")
     return 0
 

@@ -52,6 +52,7 @@ def dataset_card(manifest: Manifest) -> bytes:
         f"Packing: {facts['packing']}; nothing is truncated. Entropies are those of a train token,",
         "alone and behind the one before it.",
         "",
+        *_segmented(manifest.parts),
         *_markdown(_row_table(manifest)),
         "",
         "## Sources",
@@ -200,6 +201,16 @@ def _recipe(section: Mapping[str, Any]) -> Iterator[str]:
         yield "```toml"
         yield to_toml(section["recipe"]).strip()
         yield "```"
+        yield ""
+
+
+def _segmented(parts: Sequence[Receipt]) -> Iterator[str]:
+    """Yield which rows say where words begin."""
+    found = {str(p.facts["source"]): p.facts["segmenter"] for p in parts if "segmenter" in p.facts}
+    if found:
+        names = ", ".join(f"{name} ({how})" for name, how in sorted(found.items()))
+        yield "Of sources written without spaces `word_starts` says which tokens begin a word, as a"
+        yield f"segmenter found them: {names}."
         yield ""
 
 

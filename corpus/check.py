@@ -91,11 +91,17 @@ def _damaged_files(url: str, manifest: sets.Manifest) -> Iterator[str]:
             progress.update(done)
 
 
-def head(url: str, *, num_rows: int) -> Iterator[str]:
-    """Yield the first rows of a set as text."""
+def head(url: str, *, num_rows: int, words: bool = False) -> Iterator[str]:
+    """Yield the first rows of a set as text.
+
+    Args:
+        url: of the set.
+        num_rows: how many.
+        words: of shards: put a bar before each word, where the rows say where words begin.
+    """
     manifest = sets.read_manifest(url)
     if manifest.stage == "shards":
-        yield from _head_shards(ShardSet(url, manifest), num_rows=num_rows)
+        yield from _head_shards(ShardSet(url, manifest), num_rows=num_rows, words=words)
         return
     left = num_rows
     for part in manifest.parts:
@@ -117,18 +123,18 @@ def head(url: str, *, num_rows: int) -> Iterator[str]:
             yield "\n".join(f"{name}: {value}" for name, value in shown.items())
 
 
-def _head_shards(shards: ShardSet, *, num_rows: int) -> Iterator[str]:
+def _head_shards(shards: ShardSet, *, num_rows: int, words: bool) -> Iterator[str]:
     tokenizer = Tokenizer.from_str(shards.tokenizer_files()["tokenizer.json"].decode())
     left = num_rows
     for shard in shards.shards:
         if left <= 0:
             return
-        yield from _head_shard(shards, shard, tokenizer, num_rows=left)
+        yield from _head_shard(shards, shard, tokenizer, num_rows=left, words=words)
         left -= shard.num_rows
 
 
 def _head_shard(
-    shards: ShardSet, shard: Shard, tokenizer: Tokenizer, *, num_rows: int
+    shards: ShardSet, shard: Shard, tokenizer: Tokenizer, *, num_rows: int, words: bool
 ) -> Iterator[str]:
     chosen = shards.select(source=shard.source, subset=shard.subset, row_length=shard.row_length)
     rows = shards.rows(shard.source, shard.subset, shard.row_length)
@@ -139,7 +145,12 @@ def _head_shard(
     }
     # A text may lack what is unknown to the vocabulary; what we put around it is not of it.
     around = [shards.pad_id, shards.cls_id, shards.sep_id]
-    batch = rows.take(np.arange(first, first + min(num_rows, shard.num_rows)))
+    numbers = np.arange(first, first + min(num_rows, shard.num_rows))
+    starts = np.zeros((numbers.size, shard.row_length), dtype=np.bool_)
+    if words and rows.has_word_starts:
+        batch = rows.take(numbers, into=np.empty(starts.shape, dtype=np.int64), starts=starts)
+    else:
+        batch = rows.take(numbers)
     for row in range(len(batch.input_ids)):
         yield f"--- {shard.name} row {row}"
         begin = 0
@@ -148,7 +159,11 @@ def _head_shard(
             batch.piece_ends[mine].tolist(), batch.piece_documents[mine].tolist(), strict=True
         ):
             ids = batch.input_ids[row, begin:end]
-            ids = ids[~np.isin(ids, around)].tolist()
-            text = tokenizer.decode(ids, skip_special_tokens=False)
+            mine = ~np.isin(ids, around)
+            cuts = np.flatnonzero(starts[row, begin:end][mine])
+            text = "|".join(
+                tokenizer.decode(word.tolist(), skip_special_tokens=False)
+                for word in np.split(ids[mine], cuts)
+            )
             yield f"[{titles.get(document, identity.show_id(document))}] {text}"
             begin = end

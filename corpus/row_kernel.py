@@ -15,8 +15,8 @@ from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 
 # What stands in the line of a shard: addresses, but for NUM_DOCUMENTS.
-IDS, OFFSETS, ENDS, NUMBERS, DOCUMENTS, NUM_DOCUMENTS, TARGET_OFFSETS, TARGETS = range(8)
-NUM_COLUMNS = 8
+IDS, OFFSETS, ENDS, NUMBERS, DOCUMENTS, NUM_DOCUMENTS, TARGET_OFFSETS, TARGETS, STARTS = range(9)
+NUM_COLUMNS = 9
 
 FAULTS = (
     "",
@@ -51,6 +51,7 @@ def gather(
     is_wide: Any,
     ids: Any,
     targets: Any,
+    starts: Any,
 ) -> Any:
     """Copy rows, and list their pieces.
 
@@ -59,11 +60,12 @@ def gather(
             schemas.shard_schema has them, and its document ids.
         shards: int64 [B]: the shard of each row; its line of `table` is filled.
         rows: int64 [B]: the number of each row in its shard.
-        at: int64 [B]: the line of `ids` and `targets` that each row is written to.
+        at: int64 [B]: the line of `ids`, `targets` and `starts` that each row is written to.
         vocabulary: int64: token ids lie below it.
         is_wide: whether token ids are stored as uint32, not uint16.
         ids: int64 [any, L], written.
         targets: bool [any, L], written; of no lines when the shards have no targets.
+        starts: bool [any, L], written: which tokens begin a word; of no lines when nobody asks.
 
     Returns:
         ends int32 [N], the rows' lines in `ids` int32 [N] and document ids uint64 [N] of all
@@ -85,6 +87,8 @@ def gather(
             )
         if found == 0 and targets.shape[0] > 0:
             found = _mark(table[shards[n]], rows[n], targets[at[n]])
+        if found == 0 and starts.shape[0] > 0:
+            _copy_bits(table[shards[n], STARTS], rows[n], starts[at[n]])
         if found != 0:
             fault, place = found, n
             break
@@ -110,6 +114,16 @@ def _copy_ids(address: Any, row: Any, vocabulary: Any, is_wide: Any, ids: Any) -
             largest = max(largest, narrow[place])
         most = np.int64(largest)
     return 0 if most < vocabulary else 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _copy_bits(address: Any, row: Any, starts: Any) -> None:
+    """Write a row of a column of bits, the lowest of each byte first, as Arrow has them."""
+    first, length = row * starts.size, starts.size
+    stored = _array(_pointer(address), (first + length + 7) >> 3, np.uint8)
+    for place in range(length):
+        bit = first + place
+        starts[place] = (stored[bit >> 3] >> (bit & 7)) & 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

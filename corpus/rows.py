@@ -81,6 +81,7 @@ class Rows:
         self.num_rows = sum(self.sizes)
         self._shards = shards
         self._has_targets = shards[0].subset == "held_out"
+        self.has_word_starts = shards[0].has_word_starts
         self._vocabulary = vocabulary
         self._starts = np.cumsum([0, *self.sizes], dtype=np.int64)
         self._fetch = fetch
@@ -100,6 +101,7 @@ class Rows:
         *,
         into: NDArray[np.int64] | None = None,
         at: NDArray[np.int64] | None = None,
+        starts: NDArray[np.bool_] | None = None,
     ) -> RowBatch:
         """Return the rows with these numbers, in this order.
 
@@ -107,6 +109,8 @@ class Rows:
             indices: numbers of rows, [n].
             into: int64 [B, L]: what the rows are written into; None: an array of their own.
             at: int64 [n]: the lines that they are written to, rising; None: the first ones.
+            starts: bool [B, L]: which tokens begin a word is written into it, at the same lines;
+                only where `has_word_starts`.
 
         Returns:
             `into` and the pieces of these rows.
@@ -124,6 +128,7 @@ class Rows:
             into = np.empty((rows.size, self.row_length), dtype=np.int64)
         assert into.shape[1] == self.row_length
         assert at.size == rows.size <= len(into)
+        assert starts is None or (self.has_word_starts and starts.shape == into.shape)
         targets = np.zeros(into.shape if self._has_targets else (0, 0), dtype=np.bool_)
         which = np.searchsorted(self._starts, rows, side="right") - 1
         local = rows - self._starts[which]
@@ -138,6 +143,7 @@ class Rows:
                 self._vocabulary > 1 << 16,
                 into,
                 targets,
+                np.zeros((0, 0), dtype=np.bool_) if starts is None else starts,
             )
         if fault:
             name = self._shards[int(which[place])].name
@@ -204,7 +210,10 @@ def _open(
     )
     held_out = shard.subset == "held_out"
     schema = schemas.shard_schema(
-        row_length=shard.row_length, vocabulary=vocabulary, held_out=held_out
+        row_length=shard.row_length,
+        vocabulary=vocabulary,
+        held_out=held_out,
+        word_starts=shard.has_word_starts,
     )
     batch = _batch(rows, where, schema=schema)
     # The other columns of the document table are not even unpacked.
@@ -230,6 +239,9 @@ def _open(
         targets = cast("pa.ListArray", batch.column("targets"))
         line[row_kernel.TARGET_OFFSETS] = _lists(targets, where)
         line[row_kernel.TARGETS] = _address(targets.values)
+    if shard.has_word_starts:
+        starts = cast("pa.FixedSizeListArray", batch.column("word_starts"))
+        line[row_kernel.STARTS] = _address(starts.values)
     path = rows if isinstance(rows, Path) else None
     return _Opened(path=path, line=line, rows=batch, documents=known)
 

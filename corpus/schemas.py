@@ -131,13 +131,16 @@ MAX_DOCUMENTS = 1 << 16
 """Of one shard, so that `pieces.document` has 16 bits."""
 
 
-def shard_schema(*, row_length: int, vocabulary: int, held_out: bool) -> pa.Schema:
+def shard_schema(
+    *, row_length: int, vocabulary: int, held_out: bool, word_starts: bool = False
+) -> pa.Schema:
     """Return the columns of a shard.
 
     A row is `[CLS] piece [SEP] [CLS] piece [SEP] ... [PAD]*`; a piece is one document or a cut of
     one, and `pieces.end` is the exclusive end of each in the row. (With packing `pair` the second
     piece of a row has no [CLS].) Held-out shards carry the
-    positions on which loss is measured, so every experiment is measured on the same ones.
+    positions on which loss is measured, so every experiment is measured on the same ones. Shards of
+    a source whose text a segmenter cut into words say which tokens begin one, in a bit a token.
     """
     token = pa.uint16() if vocabulary <= 1 << 16 else pa.uint32()
     fields = [
@@ -146,4 +149,7 @@ def shard_schema(*, row_length: int, vocabulary: int, held_out: bool) -> pa.Sche
     ]
     if held_out:
         fields.append(pa.field("targets", pa.list_(pa.uint16()), nullable=False))
+    if word_starts:
+        bit = pa.field("item", pa.bool_(), nullable=False)
+        fields.append(pa.field("word_starts", pa.list_(bit, row_length)))
     return pa.schema(fields)

@@ -21,13 +21,16 @@ _SHOWN = 3
 def row_digest(shard: pa.RecordBatch | pa.Table, documents: pa.Table) -> str:
     """Return a digest of the rows' meaning, comparable across file formats and libraries.
 
-    sha256 over the ids as little-endian uint32, then the ends and document ids of all pieces.
+    sha256 over the ids as little-endian uint32, then the ends and document ids of all pieces, and
+    then, where the rows say which tokens begin a word, a byte 1 or 0 for each token.
     """
     ids, ends, numbers, _ = _columns(shard)
+    starts = _word_starts(shard)
     return identity.digest(
         ids.astype("<u4").tobytes()
         + ends.astype("<u4").tobytes()
         + documents["id"].to_numpy()[numbers].astype("<u8").tobytes()
+        + (b"" if starts is None else starts.tobytes())
     )
 
 
@@ -45,7 +48,10 @@ def faults(
     """
     held_out = shard.subset == "held_out"
     wanted = schemas.shard_schema(
-        row_length=shard.row_length, vocabulary=shards.vocabulary, held_out=held_out
+        row_length=shard.row_length,
+        vocabulary=shards.vocabulary,
+        held_out=held_out,
+        word_starts=shard.has_word_starts,
     )
     for what, table, schema in (
         ("rows", rows, wanted),
@@ -63,6 +69,7 @@ def faults(
     if broken:
         return  # what follows counts on pieces
     yield from _broken_rows(shards, rows, shard.row_length)
+    yield from _broken_words(shards, rows, shard.row_length)
     ids, ends, numbers, _ = _columns(rows)
     sizes = _sizes(ends, _offsets(rows, "pieces"))
     per_document = np.bincount(numbers, weights=sizes, minlength=documents.num_rows)
@@ -114,6 +121,15 @@ def _columns(
         values.field("document").to_numpy(),
         np.repeat(np.arange(table.num_rows), np.diff(offsets)),
     )
+
+
+def _word_starts(rows: pa.RecordBatch | pa.Table) -> NDArray[np.bool_] | None:
+    """Return which tokens begin a word, bool [R * L]; None where the rows do not say."""
+    if "word_starts" not in rows.schema.names:
+        return None
+    table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
+    column = _chunk(table["word_starts"].combine_chunks())
+    return column.flatten().to_numpy(zero_copy_only=False)
 
 
 def _chunk(column: Any) -> Any:
@@ -188,6 +204,18 @@ def _broken_rows(shards: ShardSet, rows: pa.Table, row_length: int) -> Iterator[
         "row",
         np.not_equal(found, expected).any(axis=1),
         "has [CLS] or [SEP] elsewhere than around its pieces",
+    )
+
+
+def _broken_words(shards: ShardSet, rows: pa.Table, row_length: int) -> Iterator[str]:
+    starts = _word_starts(rows)
+    if starts is None:
+        return
+    is_frame = np.isin(_columns(rows)[0], [shards.pad_id, shards.cls_id, shards.sep_id])
+    yield from _places(
+        "row",
+        (starts & is_frame).reshape(-1, row_length).any(axis=1),
+        "has a word that begins with [CLS], [SEP] or [PAD]",
     )
 
 

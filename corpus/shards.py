@@ -22,6 +22,8 @@ _CURE = (
 
 SHARD_FORMAT = 2
 """Of the files of a shard set (corpus/FORMAT.md); readers refuse another."""
+WORDS_FORMAT = 3
+"""Of a set in which some rows say where words begin; else it is SHARD_FORMAT."""
 
 TOKENIZER_FOLDER = "tokenizer"
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -44,6 +46,8 @@ class Shard:
     """None: the manifest does not say."""
     sha256: str
     num_bytes: int
+    has_word_starts: bool = False
+    """Whether its rows say which tokens begin a word."""
 
     def row_files(self) -> tuple[str, str]:
         """Return the names of the files that reading its rows takes."""
@@ -80,10 +84,11 @@ class ShardSet:
         self.digest = manifest.digest()
         self.manifest = manifest
         facts = manifest.facts
-        if (found := facts.get("shard_format", 1)) != SHARD_FORMAT:
+        if (found := facts.get("shard_format", 1)) not in (SHARD_FORMAT, WORDS_FORMAT):
             raise ValueError(
-                f"{url}: shard format {found}, this program reads {SHARD_FORMAT}; run `make "
-                "shards` again: no stage before it is repeated, and `corpus gc` removes the old set"
+                f"{url}: shard format {found}, this program reads {SHARD_FORMAT} and "
+                f"{WORDS_FORMAT}; run `make shards` again: no stage before it is repeated, and "
+                "`corpus gc` removes the old set"
             )
         self.tokenizer_url = storage.join(url, TOKENIZER_FOLDER)
         try:
@@ -311,6 +316,7 @@ def _shard(part: sets.Receipt) -> Shard:
         ),
         sha256=file.sha256,
         num_bytes=file.num_bytes,
+        has_word_starts="segmenter" in facts,
     )
 
 

@@ -9,6 +9,7 @@ bins as keep each near `shards.bin_mb`. Each row length has its own shards.
 """
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from itertools import product
 from typing import Any
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from corpus import card, identity, sets, storage, token_ids
 from corpus.sets import Manifest, Receipt
-from corpus.shards import SHARD_FORMAT, SPECIAL_TOKENS, TOKENIZER_FOLDER
+from corpus.shards import SHARD_FORMAT, SPECIAL_TOKENS, TOKENIZER_FOLDER, WORDS_FORMAT
 from pipeline import recipe_record, tokenizer
 from pipeline.encoding import encoders, proof, tokens
 from pipeline.match import partition
@@ -34,6 +35,7 @@ from pipeline.running.flow import (
     identify,
     part_fingerprint,
 )
+from pipeline.segmenting import segmenters, word_starts
 
 VERSION = 5
 _BATCH_DOCUMENTS = 64
@@ -59,12 +61,15 @@ def stage(
         },
         "recipe": recipe_record.record(recipe),
     }
+    cut_by = segmenters.versions(recipe)
+    if cut_by:
+        section["segmenters"] = {name: one["name"] for name, one in cut_by.items()}
     libraries = identity.libraries("tokenizers", "pyarrow")
     fast = encoders.installed()
     what = identify(
         section=section,
         version=VERSION,
-        libraries={**libraries, **fast},
+        libraries={**libraries, **fast, **segmenters.libraries(cut_by)},
         parents={
             "documents": documents.digest(),
             "fates": decided.digest(),
@@ -89,6 +94,7 @@ def stage(
             "url": storage.join(tokenizer_set, "tokenizer.json"),
         },
         "libraries": libraries,
+        "cut_by": cut_by,
         "url": url,
     }
     licences = {source.name: source.licence for source in recipe.source}
@@ -129,6 +135,7 @@ def _content(
     bins: dict[str, Any],
     vocabulary: dict[str, Any],
     libraries: dict[str, str],
+    cut_by: Mapping[str, dict[str, str]],
 ) -> list[object]:
     """Return what every part of a source depends on beside its own input."""
     return [
@@ -138,6 +145,7 @@ def _content(
         vocabulary["digest"],
         vocabulary["special"],
         libraries,
+        *([cut_by[source]] if source in cut_by else []),
     ]
 
 
@@ -149,6 +157,7 @@ def _plan_tokens(
     bins: dict[str, dict[str, int]],
     vocabulary: dict[str, Any],
     libraries: dict[str, str],
+    cut_by: dict[str, dict[str, str]],
     url: str,
 ) -> list[Part]:
     encoder = receipts["encoder"][0].facts
@@ -165,6 +174,7 @@ def _plan_tokens(
                     bins=bins,
                     vocabulary=vocabulary,
                     libraries=libraries,
+                    cut_by=cut_by,
                 ),
                 entry["content"],
                 entry["fates_content"],
@@ -177,6 +187,7 @@ def _plan_tokens(
                 "special": vocabulary["special"],
                 "seed": section["seed"],
                 "source": entry["source"],
+                "is_segmented": entry["source"] in cut_by,
                 "bins": bins.get(entry["source"], {}),
                 "layout": partitions(entry["source"], bins=bins),
             },
@@ -190,6 +201,7 @@ def write_tokens(part: Part, output: Output) -> None:
     """Encode the kept documents of one part."""
     inputs = part.inputs
     encoder = proof.encoder(inputs["encoder"], storage.read_bytes(inputs["tokenizer"]))
+    segment = word_starts.word_starts if inputs["is_segmented"] else None
     layout = {tuple(entry): number for number, entry in enumerate(inputs["layout"])}
     texts: list[dict[str, Any]] = []
     partitions: list[int] = []
@@ -198,13 +210,20 @@ def write_tokens(part: Part, output: Output) -> None:
 
     def flush() -> None:
         nonlocal num_tokens, num_bytes, num_chars
-        encoded = tokens.encode([row["text"] for _, row in pending], encoder)
+        encoded = tokens.encode([row["text"] for _, row in pending], encoder, segment=segment)
         for (subset, row), document in zip(pending, encoded, strict=True):
             num_tokens += len(document.ids)
             num_bytes += len(row["text"].encode())
             number = bin_of(row["id"], num=inputs["bins"][subset], seed=inputs["seed"])
             named = {name: row[name] for name in ("id", "key", "title", "url")}
-            texts.append({**named, "ids": document.ids, "breaks": document.breaks})
+            texts.append(
+                {
+                    **named,
+                    "ids": document.ids,
+                    "breaks": document.breaks,
+                    "word_starts": document.word_starts,
+                }
+            )
             partitions.append(layout[subset, number])
         pending.clear()
         num_chars = 0
@@ -216,9 +235,10 @@ def write_tokens(part: Part, output: Output) -> None:
         if len(pending) == _BATCH_DOCUMENTS or num_chars >= _BATCH_CHARS:
             flush()
     flush()
+    schema = rows.texts_schema(is_segmented=inputs["is_segmented"])
     table = pa.table(
-        [pa.array([text[field.name] for text in texts], field.type) for field in rows.TEXTS],
-        schema=rows.TEXTS,
+        [pa.array([text[field.name] for text in texts], field.type) for field in schema],
+        schema=schema,
     )
     with output.create(f"{part.name}.arrow") as file:
         partition.write(
@@ -236,6 +256,7 @@ def _plan_parts(
     bins: dict[str, dict[str, int]],
     vocabulary: dict[str, Any],
     libraries: dict[str, str],
+    cut_by: dict[str, dict[str, str]],
     url: str,
 ) -> list[Part]:
     parts = []
@@ -243,7 +264,12 @@ def _plan_parts(
     for source in sorted(bins):
         mine = [receipt for receipt in receipts["tokens"] if receipt.facts["source"] == source]
         content = _content(
-            source, section=section, bins=bins, vocabulary=vocabulary, libraries=libraries
+            source,
+            section=section,
+            bins=bins,
+            vocabulary=vocabulary,
+            libraries=libraries,
+            cut_by=cut_by,
         )
         digests = [receipt.content() for receipt in mine]
         files = [storage.join(folder, receipt.file()) for receipt in mine]
@@ -266,6 +292,7 @@ def _plan_parts(
                         "target_rate": section["target_rate"],
                         "seed": section["seed"],
                         "bin": place,
+                        "segmenter": _shown(cut_by.get(source)),
                     },
                     num_bytes=max(1, sum(receipt.counts["num_bytes"] for receipt in mine)),
                 )
@@ -273,10 +300,16 @@ def _plan_parts(
     return parts
 
 
+def _shown(segmenter: Mapping[str, str] | None) -> str:
+    """Return what a shard's facts say of the segmenter, such as "icu 78.3"; empty without one."""
+    return f"{segmenter['name']} {segmenter['icu']}" if segmenter else ""
+
+
 def pack_bin(part: Part, output: Output) -> None:
     """Pack one bin and write its shard, its document table and its unigram counts."""
     inputs = part.inputs
-    table = partition.read(inputs["files"], inputs["partition"], schema=rows.TEXTS)
+    schema = rows.texts_schema(is_segmented=bool(inputs["segmenter"]))
+    table = partition.read(inputs["files"], inputs["partition"], schema=schema)
     shard, documents, cuts = rows.build_shard(table.sort_by("id"), inputs)
     shard_files.write(part.name, shard, documents, inputs, output)
     output.count(**{f"{name} {shard_files.key(inputs)}": number for name, number in cuts.items()})
@@ -296,7 +329,7 @@ def _facts(
     facts = vocabulary.facts
     proven = json.loads(storage.read_bytes(storage.join(url, "work", "encoder", proof.FILE)))
     return {
-        "shard_format": SHARD_FORMAT,
+        "shard_format": WORDS_FORMAT if "segmenters" in section else SHARD_FORMAT,
         "vocabulary": facts["vocabulary"],
         "special_ids": token_ids.special_ids(
             json.loads(tokens_file),

@@ -13,6 +13,7 @@ from pipeline.measure import quality
 from pipeline.recipe import Recipe
 from pipeline.running import flow
 from pipeline.running.runner import Runner
+from pipeline.segmenting import segmenters
 from pipeline.text import language
 
 FOLDERS = {
@@ -67,6 +68,8 @@ def run(
     storage.check_folder(data)
     language.check(recipe)
     quality.check(recipe)
+    if upto == "shards":
+        segmenters.check(recipe)
     # Everything that can be wrong with the input is found here, before anything is written.
     additions.check(recipe, data=data, is_matched=upto not in ("documents", "measures"))
     files, known = plan.raw_files(plan.find(recipe.source), data=data)

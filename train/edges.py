@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Edges = tuple[bool, bool]
-"""Whether a token begins a word by itself, and whether the next token may go on with it."""
+Edges = tuple[int, int]
+"""Bits that the first character of a token sets, and bits that the last one sets."""
 
 _NO_BYTE = 256
 """What a character counts as that spells no byte."""
@@ -32,8 +32,8 @@ def of_tokens(
     *,
     byte_of: Mapping[str, int] | None,
     rule: Callable[[str], Edges],
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return what a rule says of each token: bool [N] twice.
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return what a rule says of each token: uint8 [N] twice.
 
     Args:
         tokens: as the tokenizer spells them.
@@ -57,11 +57,11 @@ def of_tokens(
         sides = [_first(values, starts, stops), _last(values, starts, stops)]
         is_whole = (lengths > 0) & (sides[0] >= 0) & (sides[1] >= 0)
         letters = {byte: character for character, byte in byte_of.items()}
-    found = np.empty((2, lengths.size), dtype=np.bool_)
+    found = np.empty((2, lengths.size), dtype=np.uint8)
     for side, codes in enumerate(sides):
         known = np.where(is_whole, codes, 0)
-        table = np.zeros(int(known.max(initial=0)) + 1, dtype=np.bool_)
-        table[known] = True
+        table = np.zeros(int(known.max(initial=0)) + 1, dtype=np.uint8)
+        table[known] = 1
         for code in np.flatnonzero(table).tolist():
             edge = chr(code)
             if letters is not None:

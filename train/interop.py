@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from train import held_out, kernels, pairs
+from train import held_out, layout_kernel, pairs
 from train.attention import pieces
 from train.pairs import IGNORED
 from train.prefetch import prefetch
@@ -44,7 +44,7 @@ def tensors(batch: Batch, *, is_isolated: bool, local_attention: int = 0) -> Inp
     num_rows, length = batch.shown_ids.shape
     ends, rows = pairs.whole_rows(batch)
     labels, positions, attention = (np.empty_like(batch.input_ids) for _ in range(3))
-    kernels.lay_out(
+    layout_kernel.lay_out(
         batch.input_ids,
         batch.targets,
         ends,

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-ORDINARY, WORD_START, WORD_OPEN = 1, 2, 4
+ORDINARY, WORD_START, WORD_OPEN, WORD_INSIDE = 1, 2, 4, 8
 """Bits of the table over the vocabulary: may be hidden; begins a word; ends inside one, so that the
-next token goes on with it unless that begins one."""
+next token goes on with it unless that begins one; goes on with whatever word stands before it."""
 
 TOKEN, WORD, SPAN = 0, 1, 2
 """Units of masking."""
@@ -222,19 +222,53 @@ def _share(rate: Any, num: Any) -> Any:
 
 
 @_compiled
+def find_starts(ids: Any, table: Any, starts: Any) -> None:
+    """Fill `starts` with where words begin as the vocabulary has them; see `train.mask`.
+
+    Args:
+        ids: unsigned or signed [B, L].
+        table: as in `choose`.
+        starts: bool [B, L], written.
+    """
+    for b in range(ids.shape[0]):
+        last = np.uint8(0)
+        for at in range(ids.shape[1]):
+            flags = table[ids[b, at]]
+            starts[b, at] = flags & ORDINARY and _begins(flags, last)
+            last = flags
+
+
+@_compiled
+def _begins(flags: Any, last: Any) -> Any:
+    """Tell whether an ordinary token begins a word, by its own bits and those of the one before."""
+    if flags & WORD_START or not last & ORDINARY:
+        return True
+    return not last & WORD_OPEN and not flags & WORD_INSIDE
+
+
+@_compiled
 def choose(
-    ids: Any, indices: Any, table: Any, seed: Any, rate: Any, unit: Any, lengths: Any, targets: Any
+    ids: Any,
+    indices: Any,
+    table: Any,
+    seed: Any,
+    rate: Any,
+    unit: Any,
+    lengths: Any,
+    starts: Any,
+    targets: Any,
 ) -> None:
     """Fill `targets`; see `train.mask.choose_targets`.
 
     Args:
         ids: unsigned or signed [B, L].
         indices: uint64 [B].
-        table: uint8 [V] of ORDINARY, WORD_START and WORD_OPEN.
+        table: uint8 [V] of ORDINARY, WORD_START, WORD_OPEN and WORD_INSIDE.
         seed: uint64.
         rate: float64.
         unit: TOKEN, WORD or SPAN.
         lengths: uint64 [most]: a span of n + 1 tokens when the draw is below the n-th; rising.
+        starts: bool [B, L]: which tokens begin a word; of no rows: the table tells.
         targets: bool [B, L], written.
     """
     num_rows, length = ids.shape
@@ -252,24 +286,25 @@ def choose(
         if unit == SPAN:
             _spans(ids[b], table, mine, drawn, rate, lengths, keys, ordered, heads, targets[b])
             continue
-        num, num_eligible, inside, is_open = 0, 0, False, False
+        num, num_eligible, inside, last = 0, 0, False, np.uint8(0)
         for at in range(length):
             targets[b, at] = False
             flags = table[ids[b, at]]
+            begins = _begins(flags, last) if starts.shape[0] == 0 else starts[b, at]
+            last = flags
             if not flags & ORDINARY:
                 if inside:
                     ends[num - 1] = at
                 inside = False
                 continue
             num_eligible += 1
-            if not is_open or not inside or flags & WORD_START:
+            if begins or not inside:
                 if inside:
                     ends[num - 1] = at
                 place = np.uint64(at)
                 keys[num] = (_hash(mine ^ place) & ~_PLACE) | place
                 num += 1
             inside = True
-            is_open = (flags & WORD_OPEN) != 0
         if num_eligible == 0:
             continue
         if inside:
@@ -347,43 +382,3 @@ def replace(
             elif draw >= limits[0]:
                 chosen = _hash(random ^ np.uint64(at)) % size
                 shown[b, at] = ordinary[np.int64(chosen)]
-
-
-@_compiled
-def lay_out(
-    ids: Any,
-    targets: Any,
-    ends: Any,
-    rows: Any,
-    ignored: Any,
-    labels: Any,
-    positions: Any,
-    attention: Any,
-) -> None:
-    """Fill what a model is given beside the ids that it is shown.
-
-    Args:
-        ids: int64 [B, L].
-        targets: bool [B, L].
-        ends: int32 [N], exclusive ends of the pieces in their rows.
-        rows: int32 [N]: the row of each piece, non-decreasing; every row has one.
-        ignored: the label of places that are not asked for.
-        labels: int64 [B, L], written: the ids of the targets.
-        positions: int64 [B, L], written: counted from zero in each piece, and in the padding.
-        attention: int64 [B, L], written: 0 on padding, else 1.
-    """
-    num_rows, length = ids.shape
-    piece = 0
-    for b in range(num_rows):
-        for at in range(length):
-            labels[b, at] = ids[b, at] if targets[b, at] else ignored
-        start = 0
-        while piece < ends.size and rows[piece] == b:
-            for at in range(start, ends[piece]):
-                positions[b, at] = at - start
-            start = ends[piece]
-            piece += 1
-        attention[b, :start] = 1
-        attention[b, start:] = 0
-        for at in range(start, length):
-            positions[b, at] = at - start

@@ -34,7 +34,8 @@ class MaskConfig:
     """What stands at a hidden place: always [MASK], or [MASK], a random token and the token itself
     in shares of 80, 10 and 10 % (Devlin et al. 2019)."""
     unit: Unit = "token"
-    """What is hidden together: single tokens; whole words, as the vocabulary spells them; or spans
+    """What is hidden together: single tokens; whole words, as the vocabulary spells them or, in
+    sources with a segmenter, as that has found them; or spans
     of tokens (Joshi et al. 2020, "SpanBERT", section 3.1). Tokens and spans hide exactly the rate,
     words as much of it as whole words fill."""
     span_continues: float = 0.8
@@ -84,8 +85,8 @@ class Vocabulary:
     special_ids: tuple[int, ...]
     """Ids that are never hidden and never put in as random tokens."""
     words: NDArray[np.uint8] | None = None
-    """uint8 [size]: `kernels.WORD_START` and `WORD_OPEN` of each id; None when words are not asked
-    for."""
+    """uint8 [size]: `kernels.WORD_START`, `WORD_OPEN` and `WORD_INSIDE` of each id; None when words
+    are not asked for."""
     table: NDArray[np.uint8] = field(init=False, repr=False)
     """uint8 [size]: what `kernels` looks up."""
     ordinary_ids: NDArray[np.int64] = field(init=False, repr=False)
@@ -105,6 +106,19 @@ class Vocabulary:
         return table
 
 
+def word_starts(input_ids: NDArray[np.integer], vocabulary: Vocabulary) -> NDArray[np.bool_]:
+    """Return which tokens begin a word as the vocabulary has it, bool [B, L]; special ones do not.
+
+    Args:
+        input_ids: [B, L].
+        vocabulary: with words.
+    """
+    assert vocabulary.words is not None
+    starts = np.empty(input_ids.shape, dtype=np.bool_)
+    kernels.find_starts(input_ids, vocabulary.table, starts)
+    return starts
+
+
 def choose_targets(
     input_ids: NDArray[np.integer],
     indices: NDArray[np.uint64],
@@ -114,6 +128,7 @@ def choose_targets(
     vocabulary: Vocabulary,
     config: MaskConfig,
     out: NDArray[np.bool_],
+    starts: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
     """Choose the tokens to hide: round(rate * eligible) of each row, half up, at least one.
 
@@ -129,6 +144,7 @@ def choose_targets(
         vocabulary: which ids are never hidden, and which begin a word.
         config: the unit, and how long spans are.
         out: bool [B, L], written and returned.
+        starts: bool [B, L]: which tokens begin a word; None: as the vocabulary has it.
     """
     assert input_ids.shape[1] <= 1 << 16
     assert config.unit != "word" or vocabulary.words is not None
@@ -140,6 +156,7 @@ def choose_targets(
         float(rate),
         _UNITS[config.unit],
         span_limits(config.span_continues),
+        np.zeros((0, 0), dtype=np.bool_) if starts is None else starts,
         out,
     )
     return out

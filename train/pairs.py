@@ -232,28 +232,34 @@ def read(
         allocate: gives the array for `input_ids`.
     """
     assert stream.pairs is not None
+    words = stream.mask.unit == "word"
     if stream.pairs.task == "none":
-        return one_text(stream.text(start, stop, allocate=allocate)), None
-    text = stream.text(start, stop)
-    others = text.input_ids
+        return one_text(stream.text(start, stop, words=words, allocate=allocate)), None
+    text = stream.text(start, stop, words=words)
+    others, other_starts = text.input_ids, text.word_starts
     if stream.pairs.task == "order":
         found = swapped(text, draws(text.indices, seed=stream.seed))
     else:
-        drawn, others, second = _neighbours(stream, text)
+        drawn, others, other_starts, second = _neighbours(stream, text)
         found = exchanged(text, second, drawn)
     input_ids = allocate(text.input_ids.shape, np.int64)
     found.moved(text.input_ids, others, fill=stream.pairs.pad_id, out=input_ids)
+    if text.word_starts is not None and other_starts is not None:
+        starts = allocate(text.input_ids.shape, np.bool_)
+        found.moved(text.word_starts, other_starts, fill=False, out=starts)
+        text = replace(text, word_starts=starts)
     return found.put(text, input_ids), found.labels
 
 
 def _neighbours(
     stream: "Stream", text: "Text"
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], list[Second | None]]:
-    """Return which rows are drawn, and of those the neighbours' ids and second segments."""
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.bool_] | None, list[Second | None]]:
+    """Return which rows are drawn, and of those the neighbours' ids, words and second segments."""
     reading = stream.readings[stream.timeline.of_row(int(text.indices[0]))]
     owner, ordinals = reading.mixture.place(text.indices - np.uint64(reading.first_row))
     drawn = np.zeros(len(owner), dtype=np.bool_)
     ids = np.zeros_like(text.input_ids)
+    starts = None if text.word_starts is None else np.zeros_like(text.word_starts)
     found: list[Second | None] = [None] * len(owner)
     for number, name in enumerate(reading.mixture.sources):
         mine = np.flatnonzero(owner == number)
@@ -264,11 +270,11 @@ def _neighbours(
             continue
         drawn[mine] = True
         rows = reading.rows[name]
-        part = rows.take(stream.locate(name, known ^ np.uint64(1), rows).astype(np.int64))
-        ids[mine] = part.input_ids
-        for row, one in zip(mine.tolist(), seconds(part), strict=True):
-            found[row] = one
-    return drawn, ids, found
+        numbers = stream.locate(name, known ^ np.uint64(1), rows).astype(np.int64)
+        second = seconds(stream.take(rows, numbers, into=ids, at=mine, starts=starts))
+        for row in mine.tolist():
+            found[row] = second[row]
+    return drawn, ids, starts, found
 
 
 def whole_rows(batch: "Batch") -> "tuple[NDArray[np.int32], NDArray[np.int32]]":

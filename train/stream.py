@@ -7,81 +7,23 @@ hidden.
 Shapes: B rows, L tokens of a row, N pieces.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from corpus import keyed
 from train import blocks, order, pairs
-from train.mask import MaskConfig, Vocabulary, choose_targets, hide
+from train.mask import MaskConfig, Vocabulary, choose_targets, hide, word_starts
 from train.mixture import PERIOD, Mixture, mixture
 from train.phases import Timeline
+from train.row_source import RowBatch as RowBatch
+from train.row_source import Rows as Rows
 
 Allocate = Callable[[tuple[int, ...], DTypeLike], NDArray[Any]]
 """Makes or lends the array that a batch is written into, like `numpy.empty`."""
-
-
-class RowBatch(Protocol):
-    """What `corpus.rows.RowBatch` offers; a protocol so that rows may come from memory."""
-
-    @property
-    def input_ids(self) -> NDArray[np.int64]:
-        """int64 [B, L]: pieces as [CLS] text [SEP], then padding."""
-        ...
-
-    @property
-    def piece_ends(self) -> NDArray[np.int32]:
-        """int32 [N]: exclusive end of each piece in its row."""
-        ...
-
-    @property
-    def piece_rows(self) -> NDArray[np.int32]:
-        """int32 [N]: the row of the batch that each piece lies in, non-decreasing."""
-        ...
-
-    @property
-    def piece_documents(self) -> NDArray[np.uint64]:
-        """uint64 [N]: the document of each piece."""
-        ...
-
-
-class Rows(Protocol):
-    """Random access to the rows of one source; `corpus.rows.Rows` is one."""
-
-    @property
-    def num_rows(self) -> int:
-        """How many rows there are."""
-        ...
-
-    @property
-    def row_length(self) -> int:
-        """Tokens of a row, padding included."""
-        ...
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Rows of each shard, in order."""
-        ...
-
-    def take(
-        self,
-        indices: NDArray[np.int64],
-        *,
-        into: NDArray[np.int64] | None = None,
-        at: NDArray[np.int64] | None = None,
-    ) -> RowBatch:
-        """Return the rows of these numbers, written into `into` [B, L] at the lines `at`, rising.
-
-        Without both, they are in an array of their own, in the order asked for.
-        """
-        ...
-
-    def prepare(self, numbers: Sequence[int]) -> None:
-        """Have shards at hand before a row of theirs is asked for."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +40,8 @@ class Text:
     """int32 [N]: the row of each piece, non-decreasing."""
     piece_documents: NDArray[np.uint64]
     """uint64 [N]: the document of each piece."""
+    word_starts: NDArray[np.bool_] | None = None
+    """bool [B, L]: which tokens begin a word; None: nobody asked, or the vocabulary tells."""
 
     def documents(self) -> NDArray[np.uint64]:
         """Return uint64 [B, L]: the document of each place, and 0 on padding."""
@@ -187,8 +131,32 @@ class Stream:
             )
         return order.rows_of(ordinals, size=rows.num_rows, seed=self.seed, source=name)
 
+    def take(
+        self,
+        rows: Rows,
+        numbers: NDArray[np.int64],
+        *,
+        into: NDArray[np.int64],
+        at: NDArray[np.int64],
+        starts: NDArray[np.bool_] | None,
+    ) -> RowBatch:
+        """Read rows; see `Rows.take`. Where words begin is as they say, else as the vocabulary."""
+        if starts is None:
+            return rows.take(numbers, into=into, at=at)
+        if rows.has_word_starts:
+            return rows.take(numbers, into=into, at=at, starts=starts)
+        part = rows.take(numbers, into=into, at=at)
+        starts[at] = word_starts(into[at], self.vocabulary)
+        return part
+
     def text(
-        self, start: int, stop: int, *, phase: int | None = None, allocate: Allocate = np.empty
+        self,
+        start: int,
+        stop: int,
+        *,
+        phase: int | None = None,
+        words: bool = False,
+        allocate: Allocate = np.empty,
     ) -> Text:
         """Return the global rows [start, stop), which lie in one phase.
 
@@ -196,7 +164,8 @@ class Stream:
             start: global row.
             stop: global row.
             phase: the phase to read as if it had no end; None: the one they lie in.
-            allocate: gives the array for `input_ids`.
+            words: whether to say which tokens begin a word, if some rows of the phase do.
+            allocate: gives the arrays of tokens.
         """
         if phase is None:
             phase = self.timeline.of_row(start)
@@ -207,6 +176,9 @@ class Stream:
         names = reading.mixture.sources
         length = reading.rows[names[0]].row_length
         input_ids = allocate((indices.size, length), np.int64)
+        starts = None
+        if words and any(rows.has_word_starts for rows in reading.rows.values()):
+            starts = allocate(input_ids.shape, np.bool_)
         parts: list[RowBatch] = []
         for number, name in enumerate(names):
             at = np.flatnonzero(owner == number)
@@ -214,7 +186,7 @@ class Stream:
                 rows = reading.rows[name]
                 known = ordinals[at] + np.uint64(reading.before.get(name, 0))
                 which = self.locate(name, known, rows).astype(np.int64)
-                parts.append(rows.take(which, into=input_ids, at=at))
+                parts.append(self.take(rows, which, into=input_ids, at=at, starts=starts))
         if len(parts) == 1:
             piece_rows, ends = parts[0].piece_rows, parts[0].piece_ends
             documents = parts[0].piece_documents
@@ -230,6 +202,7 @@ class Stream:
             piece_ends=ends,
             piece_rows=piece_rows,
             piece_documents=documents,
+            word_starts=starts,
         )
 
     def batch(self, start: int, stop: int, *, rate: float, allocate: Allocate = np.empty) -> Batch:
@@ -243,7 +216,7 @@ class Stream:
         """
         labels = None
         if self.pairs is None:
-            text = self.text(start, stop, allocate=allocate)
+            text = self.text(start, stop, words=self.mask.unit == "word", allocate=allocate)
         else:
             text, labels = pairs.read(self, start, stop, allocate=allocate)
         shape = text.input_ids.shape
@@ -255,6 +228,7 @@ class Stream:
             vocabulary=self.vocabulary,
             config=self.mask,
             out=allocate(shape, np.bool_),
+            starts=text.word_starts,
         )
         shown = hide(
             text.input_ids,
@@ -271,6 +245,7 @@ class Stream:
             piece_ends=text.piece_ends,
             piece_rows=text.piece_rows,
             piece_documents=text.piece_documents,
+            word_starts=text.word_starts,
             shown_ids=shown,
             targets=targets,
             pair_labels=labels,

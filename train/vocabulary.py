@@ -3,7 +3,8 @@
 Words follow from the tokens alone. A token begins a word when its first character is a space, a
 sign or a character of a script that is written without spaces, or when the token before it does
 not end in a letter or digit. So `Ġun` `believ` `able` is one word, `(` and `foo` are two, and in
-Chinese, Japanese, Thai and the like each token is one.
+Chinese, Japanese, Thai and the like each token is one, unless it begins with a combining mark.
+(Rows of a source with a segmenter say themselves where words begin.)
 
 An apostrophe is a sign like any other, as it is to BERT, whose whole words are cut at every sign:
 `didn't` is `didn`, `'` and `t` there, and `didn` and `'t` where the tokenizer keeps these together.
@@ -31,6 +32,9 @@ _WITHOUT_SPACES = re.compile(
     "\U00020000-\U0003ffff]"
 )
 """Thai, Lao, Tibetan, Burmese, Khmer; kana, bopomofo and Han."""
+_JOINERS = "\u200c\u200d"
+_AM = "\u0e33\u0eb3"
+"""Vowel signs of Thai and Lao that Unicode counts among the letters."""
 
 _READ = {"added_tokens", "pre_tokenizer", "decoder", "model"}
 """Parts of a tokenizer.json that words follow from."""
@@ -99,7 +103,7 @@ def spelled(table: Mapping[str, Any]) -> tuple[list[str], NDArray[np.int64]]:
 
 
 def word_flags(table: Mapping[str, Any], *, size: int) -> NDArray[np.uint8]:
-    """Return uint8 [size]: `kernels.WORD_START` and `kernels.WORD_OPEN` of each id.
+    """Return uint8 [size]: `kernels.WORD_START`, `WORD_OPEN` and `WORD_INSIDE` of each id.
 
     Args:
         table: a parsed tokenizer.json.
@@ -110,17 +114,35 @@ def word_flags(table: Mapping[str, Any], *, size: int) -> NDArray[np.uint8]:
     is_bytes = "ByteLevel" in json.dumps([table.get("decoder"), table.get("pre_tokenizer")])
     tokens, numbers = spelled(table)
     if is_wordpiece:
-        starts = np.array([not token.startswith(prefix) for token in tokens])
-        opens = np.ones_like(starts)
+        sides = zip(*(_piece_flags(token, prefix=prefix) for token in tokens), strict=True)
+        first, last = (np.array(side, dtype=np.uint8) for side in sides)
     else:
-        starts, opens = edges.of_tokens(
+        first, last = edges.of_tokens(
             tokens,
             byte_of=_byte_of() if is_bytes else None,
-            rule=lambda token: _edges(_bytes_of(token, is_bytes=is_bytes)),
+            rule=lambda token: _flags(_bytes_of(token, is_bytes=is_bytes)),
         )
     flags = np.zeros(max(size, int(numbers.max(initial=0)) + 1), dtype=np.uint8)
-    flags[numbers] = starts * kernels.WORD_START + opens * kernels.WORD_OPEN
+    flags[numbers] = first | last
     return flags[:size]
+
+
+def _piece_flags(piece: str, *, prefix: str) -> edges.Edges:
+    """Return `_flags` of a piece of WordPiece, which says itself whether it begins a word."""
+    if not piece.isascii() and _is_mark(piece[:1]):
+        return kernels.WORD_INSIDE, kernels.WORD_OPEN
+    return (not piece.startswith(prefix)) * kernels.WORD_START, kernels.WORD_OPEN
+
+
+def _flags(text: bytes) -> edges.Edges:
+    """Return what the first character of a token says of it, and what the last one says."""
+    starts, opens = _edges(text)
+    first = starts * kernels.WORD_START
+    # A mark is of the letter before it, also where that ends a word by itself; a byte of one alone
+    # does not tell.
+    if _is_mark(text.decode("utf-8", "replace")[:1]):
+        first = kernels.WORD_INSIDE
+    return first, opens * kernels.WORD_OPEN
 
 
 def _edges(text: bytes) -> tuple[bool, bool]:
@@ -145,7 +167,16 @@ def _is_inside(character: str) -> bool:
     """Tell whether a character, if any, is a letter, mark or digit of a script with spaces."""
     if not character:
         return False
+    if character in _JOINERS:
+        return True
     return unicodedata.category(character)[0] in "LMN" and not _WITHOUT_SPACES.match(character)
+
+
+def _is_mark(character: str) -> bool:
+    """Tell whether a character, if any, is part of the letter before it (annex 29, GB9 and 9a)."""
+    if not character:
+        return False
+    return unicodedata.category(character)[0] == "M" or character in _JOINERS + _AM
 
 
 def _bytes_of(token: str, *, is_bytes: bool) -> bytes:

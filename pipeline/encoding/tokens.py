@@ -1,6 +1,6 @@
 """From text to token ids, and from long documents to pieces that fit a row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -42,17 +42,33 @@ class Encoded:
     SENTENCE   a sentence, and with it a word; see `sentences.sentence_ends`
 
     The one space in front of a word belongs to it, also where it is a token of its own; all other
-    white space to what stands before. The first token begins a sentence."""
+    white space to what stands before. The first token begins a sentence. With a
+    segmenter, what begins one of its words in scripts without spaces is a WORD, and no LETTER is
+    left."""
+    word_starts: bytes = b""
+    """[T]: 1 where a segmenter's word begins; empty without one."""
 
 
-def encode(texts: Sequence[str], encoder: Encoder) -> list[Encoded]:
-    """Encode texts, with the places where each may be cut."""
+Segment = Callable[[pa.Array, Tokens], NDArray[np.bool_]]
+"""From texts and their tokens to which tokens begin a word, see `segmenting.word_starts`."""
+
+
+def encode(
+    texts: Sequence[str], encoder: Encoder, *, segment: Segment | None = None
+) -> list[Encoded]:
+    """Encode texts, with the places where each may be cut, and where words begin if asked for."""
     column = pa.array(texts, pa.string())
     tokens = encoder.encode(column)
-    breaks = find_breaks(column, tokens).tobytes()
+    kinds, starts = find_breaks(column, tokens), b""
+    if segment is not None:
+        is_start = segment(column, tokens)
+        is_asked = (kinds == LETTER) | (kinds == WORD)
+        kinds[is_asked & is_start], kinds[is_asked & ~is_start] = WORD, CHARACTER
+        starts = is_start.tobytes()
+    breaks = kinds.tobytes()
     bounds = tokens.ends.tolist()
     return [
-        Encoded(ids=tokens.ids[begin:end], breaks=breaks[begin:end])
+        Encoded(ids=tokens.ids[begin:end], breaks=breaks[begin:end], word_starts=starts[begin:end])
         for begin, end in pairwise(bounds)
     ]
 

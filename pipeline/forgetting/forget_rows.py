@@ -31,7 +31,7 @@ def without(
     Returns:
         The rows and the document table, of the same columns.
     """
-    known = {"input_ids", "pieces", "targets"}
+    known = {"input_ids", "pieces", "targets", "word_starts"}
     assert set(rows.schema.names) <= known, f"columns {rows.schema.names}"
     is_gone = np.isin(documents["id"].to_numpy(), gone)
     pieces = cast("pa.ListArray", _whole(rows, "pieces"))
@@ -46,14 +46,21 @@ def without(
 
     is_left = np.bincount(row_of[is_kept], minlength=rows.num_rows) > 0
     new_row = np.cumsum(is_left) - 1
-    tokens = cast("pa.FixedSizeListArray", _whole(rows, "input_ids"))
-    old = tokens.flatten().to_numpy().reshape(rows.num_rows, tokens.type.list_size)
-    new = old[is_left]
     is_touched = np.bincount(row_of[~is_kept], minlength=rows.num_rows) > 0
-    new[is_touched[is_left]] = pad_id
-    for at in np.flatnonzero(is_kept & is_touched[row_of]).tolist():
-        row = row_of[at]
-        new[new_row[row], new_starts[at] : new_ends[at]] = old[row, starts[at] : ends[at]]
+    stays = np.flatnonzero(is_kept & is_touched[row_of]).tolist()
+
+    def closed_up(name: str, fill: int) -> pa.Array:
+        """Return a column of something at each place of the rows, moved along with the pieces."""
+        column = cast("pa.FixedSizeListArray", _whole(rows, name))
+        old = column.flatten().to_numpy(zero_copy_only=False)
+        old = old.reshape(rows.num_rows, column.type.list_size)
+        new = old[is_left]
+        new[is_touched[is_left]] = fill
+        for at in stays:
+            row = row_of[at]
+            new[new_row[row], new_starts[at] : new_ends[at]] = old[row, starts[at] : ends[at]]
+        values = _typed(new.reshape(-1), column.type.value_type)
+        return pa.FixedSizeListArray.from_arrays(values, type=column.type)
 
     schema = rows.schema
     new_numbers = (np.cumsum(~is_gone) - 1)[numbers]
@@ -66,17 +73,16 @@ def without(
         fields=[item.field("end"), item.field("document")],
     )
     columns: list[pa.Array] = [
-        pa.FixedSizeListArray.from_arrays(
-            _typed(new.reshape(-1), tokens.type.value_type), type=tokens.type
-        ),
+        closed_up("input_ids", pad_id),
         _lists(row_of[is_kept], kept_pieces, is_left, pieces.type),
     ]
     if "targets" in schema.names:
         moved = (ends, starts, new_starts, is_kept, row_of)
         columns.append(_targets(_whole(rows, "targets"), moved, is_left))
-    named = [*columns[: len(schema.names)]]
+    if "word_starts" in schema.names:
+        columns.append(closed_up("word_starts", False))
     table = documents.filter(pa.array(~is_gone))
-    return pa.RecordBatch.from_arrays(named, schema=schema), table
+    return pa.RecordBatch.from_arrays(columns, schema=schema), table
 
 
 def _targets(

@@ -138,6 +138,7 @@ def _rewrite(old: ShardSet, shard: Shard, receipt: Receipt, gone: U64, *, url: s
             "row_length": shard.row_length,
             "vocabulary": old.vocabulary,
             "special": old.manifest.facts["special_tokens"],
+            "segmenter": receipt.facts.get("segmenter", ""),
         },
     )
     work = partial(_write, old=old, shard=shard, receipt=receipt, gone=gone)

@@ -21,6 +21,7 @@ _KINDS = {
 }
 """What counts of cuts are called by, by what begins behind them."""
 
+_STARTS = "word_starts"
 TEXTS = pa.schema(
     [
         ("id", pa.uint64()),
@@ -33,13 +34,18 @@ TEXTS = pa.schema(
 )
 
 
+def texts_schema(*, is_segmented: bool) -> pa.Schema:
+    """Return TEXTS; of a source with a segmenter with a byte a token, 1 where a word begins."""
+    return TEXTS.append(pa.field(_STARTS, pa.binary())) if is_segmented else TEXTS
+
+
 def build_shard(
     texts: pa.Table, inputs: dict[str, Any]
 ) -> tuple[pa.RecordBatch, pa.Table, dict[str, int]]:
     """Pack documents into rows.
 
     Args:
-        texts: TEXTS, sorted by id.
+        texts: texts_schema, sorted by id.
         inputs: row_length, packing, vocabulary, special, subset, and for held-out rows seed,
             target_rate and bin.
 
@@ -66,6 +72,9 @@ def build_shard(
     assert int((pieces.end - pieces.begin).sum()) == len(flat), "a token was lost or doubled"
     sizes = pieces.sizes()
     rows = np.full((pieces.num_rows, length), special["[PAD]"], dtype=np.uint32)
+    is_segmented = _STARTS in texts.schema.names
+    begins = np.frombuffer(b"".join(texts[_STARTS].to_pylist()) if is_segmented else b"", np.bool_)
+    starts = np.zeros(rows.shape if is_segmented else (0, 0), dtype=np.bool_)
     for row, start, opens, begin, end in zip(
         pieces.row.tolist(),
         pieces.start.tolist(),
@@ -78,6 +87,8 @@ def build_shard(
             rows[row, start] = special["[CLS]"]
             start += 1
         rows[row, start : start + end - begin] = flat[begin:end]
+        if is_segmented:
+            starts[row, start : start + end - begin] = begins[begin:end]
         rows[row, start + end - begin] = special["[SEP]"]
     documents = pa.table(
         [
@@ -105,7 +116,10 @@ def build_shard(
     )
     held_out = inputs["subset"] == "held_out"
     schema = schemas.shard_schema(
-        row_length=length, vocabulary=inputs["vocabulary"], held_out=held_out
+        row_length=length,
+        vocabulary=inputs["vocabulary"],
+        held_out=held_out,
+        word_starts=is_segmented,
     )
     columns: list[pa.Array] = [
         pa.FixedSizeListArray.from_arrays(
@@ -116,6 +130,12 @@ def build_shard(
     ]
     if held_out:
         columns.append(_targets(rows, inputs))
+    if is_segmented:
+        columns.append(
+            pa.FixedSizeListArray.from_arrays(
+                pa.array(starts.reshape(-1)), type=schema.field("word_starts").type
+            )
+        )
     return pa.RecordBatch.from_arrays(columns, schema=schema), documents, _cuts(pieces, breaks)
 
 

@@ -28,7 +28,8 @@ def write(
         name: of the part.
         shard: its rows, schemas.shard_schema.
         documents: schemas.SHARD_DOCUMENTS.
-        inputs: source, subset, row_length, vocabulary and special.
+        inputs: source, subset, row_length, vocabulary, special, and segmenter, empty where the
+            rows do not say which tokens begin a word.
         output: of the part.
     """
     with (
@@ -52,6 +53,8 @@ def write(
         row_digest=row_digest(shard, documents),
         bigram_entropy_nats=round(rows.bigram_entropy(shard, special=inputs["special"]), 6),
     )
+    if inputs["segmenter"]:
+        output.facts.update(segmenter=inputs["segmenter"])
     own = key(inputs)
     output.count(
         **{

@@ -25,6 +25,7 @@ from corpus import identity, sets, storage
 from corpus.progress import Progress
 from corpus.sets import Manifest, Receipt
 from pipeline.running.runner import Runner
+from pipeline.segmenting import segmenters
 
 Receipts = Mapping[str, list[Receipt]]
 """The receipts of the finished steps, by step name, sorted by their parts' names."""
@@ -262,6 +263,8 @@ def environment(what: Mapping[str, Any]) -> dict[str, str]:
 def _installed(name: str) -> str:
     if name == "unicode":
         return unicodedata.unidata_version
+    if name == "icu":
+        return segmenters.installed().get(name, "not installed")
     if name != "gristmill":
         try:
             return importlib.metadata.version(name)

@@ -10,7 +10,7 @@ import pyarrow.dataset
 import pytest
 
 from corpus import schemas, sets
-from corpus.shards import SHARD_FORMAT, ShardSet
+from corpus.shards import SHARD_FORMAT, WORDS_FORMAT, ShardSet
 
 PAGE = (Path(schemas.__file__).parent / "FORMAT.md").read_text()
 NAMED = set(re.findall(r"`([^`\s]+)`", PAGE))
@@ -39,7 +39,7 @@ def rows_files(shards: ShardSet, length: int, subset: str = "train") -> list[str
         pa.schema(list(schemas.SPAN)),
         schemas.SHARD_DOCUMENTS,
         schemas.UNIGRAM,
-        schemas.shard_schema(row_length=8, vocabulary=9, held_out=True),
+        schemas.shard_schema(row_length=8, vocabulary=9, held_out=True, word_starts=True),
         pa.schema(list(schemas.PIECE)),
     ],
 )
@@ -58,7 +58,8 @@ def test_every_key_of_manifests_and_receipts_is_named(shards):
     assert {name.split(" ")[0] for name in manifest.counts} <= NAMED
     assert {"format_version", *shards.manifest.facts["special_tokens"]} <= NAMED
     assert f"Format version {sets.FORMAT_VERSION} " in PAGE
-    assert f"| `shard_format` | {SHARD_FORMAT} |" in PAGE
+    assert f"| `shard_format` | {SHARD_FORMAT}, or {WORDS_FORMAT} where" in PAGE
+    assert {"segmenter", "segmenters"} <= NAMED
     for number in (schemas.MAX_ROW_LENGTH, schemas.MAX_DOCUMENTS):
         assert f"{number:,}" in PAGE
     assert set(sets.STAGES) <= NAMED

@@ -13,7 +13,7 @@ from corpus.rows import Rows
 from corpus.sets import Manifest
 from corpus.shards import Shard, ShardSet, table_bytes
 
-LENGTH = 8
+LENGTH = 9  # no multiple of 8: bits of a row begin anywhere in a byte
 
 
 @st.composite
@@ -32,6 +32,7 @@ def shards(draw, *, vocabulary: int, held_out: bool) -> list[list[dict]]:
             }
             if held_out:
                 row["targets"] = sorted(draw(st.sets(st.integers(0, LENGTH - 1))))
+            row["word_starts"] = draw(st.lists(st.booleans(), min_size=LENGTH, max_size=LENGTH))
             rows.append(row)
         found.append(rows)
     return found
@@ -39,7 +40,10 @@ def shards(draw, *, vocabulary: int, held_out: bool) -> list[list[dict]]:
 
 def opened(stored: list[list[dict]], *, vocabulary: int, held_out: bool, **changes) -> Rows:
     """Open shards that lie in memory; every shard has 7 documents of its own."""
-    schema = schemas.shard_schema(row_length=LENGTH, vocabulary=vocabulary, held_out=held_out)
+    words = changes.get("words", False)
+    schema = schemas.shard_schema(
+        row_length=LENGTH, vocabulary=vocabulary, held_out=held_out, word_starts=words
+    )
     files, facts = {}, []
     for number, rows in enumerate(stored):
         name = f"s-{number}"
@@ -65,6 +69,7 @@ def opened(stored: list[list[dict]], *, vocabulary: int, held_out: bool, **chang
                 num_pieces=None,
                 sha256="",
                 num_bytes=0,
+                has_word_starts=words,
             )
         )
     return Rows(facts, vocabulary=vocabulary, fetch=files.__getitem__)
@@ -79,7 +84,8 @@ def document_id(shard: int, number: int) -> int:
 @given(data=st.data())
 def test_rows_are_gathered_from_all_shards_as_they_are_stored(vocabulary, held_out, data):
     stored = data.draw(shards(vocabulary=vocabulary, held_out=held_out))
-    rows = opened(stored, vocabulary=vocabulary, held_out=held_out)
+    words = data.draw(st.booleans())
+    rows = opened(stored, vocabulary=vocabulary, held_out=held_out, words=words)
     plain = [(number, row) for number, mine in enumerate(stored) for row in mine]
     assert rows.num_rows == len(plain)
     wanted = data.draw(st.lists(st.integers(0, len(plain) - 1), max_size=10))
@@ -87,10 +93,14 @@ def test_rows_are_gathered_from_all_shards_as_they_are_stored(vocabulary, held_o
     lines = sorted(data.draw(st.sets(st.integers(0, 19), min_size=10)))[: len(wanted)]
     at = np.array(lines, dtype=np.int64)
     into = np.full((20, LENGTH), -7, dtype=np.int64)
-    batch = rows.take(np.array(wanted, dtype=np.int64), into=into, at=at)
+    starts = np.zeros(into.shape, dtype=np.bool_) if words and data.draw(st.booleans()) else None
+    batch = rows.take(np.array(wanted, dtype=np.int64), into=into, at=at, starts=starts)
     chosen = [plain[number] for number in wanted]
     assert into[at].tolist() == [row["input_ids"] for _, row in chosen]
     assert (np.delete(into, at, axis=0) == -7).all()
+    if starts is not None:
+        assert starts[at].tolist() == [row["word_starts"] for _, row in chosen]
+        assert not np.delete(starts, at, axis=0).any()
     pieces = [
         (line, piece["end"], document_id(number, piece["document"]))
         for line, (number, row) in zip(lines, chosen, strict=True)
@@ -106,9 +116,9 @@ def test_rows_are_gathered_from_all_shards_as_they_are_stored(vocabulary, held_o
         assert batch.targets is None
 
 
-ROW = {"input_ids": [9] * LENGTH, "pieces": [{"end": 3, "document": 6}, {"end": 8, "document": 0}]}
+ROW = {"input_ids": [9] * LENGTH, "pieces": [{"end": 3, "document": 6}, {"end": 9, "document": 0}]}
 DAMAGES = {
-    1: {"input_ids": [9] * 7 + [300]},
+    1: {"input_ids": [9] * 8 + [300]},
     2: {"pieces": [{"end": 3, "document": 0}, {"end": 3, "document": 0}]},
     3: {"pieces": [{"end": 3, "document": 7}]},
     4: {"targets": [0, LENGTH]},
@@ -120,7 +130,7 @@ def test_a_row_that_points_outside_is_named_and_not_followed(fault):
     held_out = fault == 4
     row = ROW | ({"targets": [7]} if held_out else {})
     rows = opened([[row], [row, row | DAMAGES[fault]]], vocabulary=300, held_out=held_out)
-    assert rows.take(np.array([0, 1])).piece_ends.tolist() == [3, 8, 3, 8]
+    assert rows.take(np.array([0, 1])).piece_ends.tolist() == [3, 9, 3, 9]
     with pytest.raises(ValueError, match=f"shard s-1: row 1 has {row_kernel.FAULTS[fault]}"):
         rows.take(np.array([0, 2, 1]))
 
@@ -159,5 +169,7 @@ def test_a_set_of_the_format_before_is_refused_with_the_cure():
     made = Manifest(
         stage="shards", id="0", identity={}, counts={}, parts=(), facts={"vocabulary": 300}
     )
-    with pytest.raises(ValueError, match="shard format 1, this program reads 2; run `make shards`"):
+    with pytest.raises(
+        ValueError, match="shard format 1, this program reads 2 and 3; run `make shards`"
+    ):
         ShardSet("DATA/shards/0", made)

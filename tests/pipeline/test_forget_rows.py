@@ -18,9 +18,18 @@ packings = st.sampled_from(["best_fit", "concat", "doc", "pair"])
 subsets = st.sampled_from(["train", "held_out"])
 
 
+def begins_word(token: int) -> bool:
+    return token % 3 == 0
+
+
 def shard(sizes: list[int], packing: str, subset: str) -> tuple[pa.Table, pa.Table]:
-    """Return the rows and documents of a shard; each token tells its document and its place."""
+    """Return the rows and documents of a shard; each token tells its document and its place.
+
+    Of shards with an even number of documents each row says which tokens begin a word.
+    """
+    is_segmented = len(sizes) % 2 == 0
     ids = [[100 + 50 * number + at for at in range(size)] for number, size in enumerate(sizes)]
+    begins = [bytes(begins_word(token) for token in mine) for mine in ids]
     texts = pa.table(
         [
             np.arange(1, len(sizes) + 1, dtype=np.uint64),
@@ -29,8 +38,9 @@ def shard(sizes: list[int], packing: str, subset: str) -> tuple[pa.Table, pa.Tab
             [""] * len(sizes),
             pa.array(ids, pa.list_(pa.uint32())),
             [bytes([1 if at % 7 else 2 for at in range(size)]) for size in sizes],
+            *([pa.array(begins, pa.binary())] if is_segmented else []),
         ],
-        schema=rows.TEXTS,
+        schema=rows.texts_schema(is_segmented=is_segmented),
     )
     inputs = {
         "row_length": LENGTH, "packing": packing, "vocabulary": 1024, "special": SPECIAL,
@@ -56,6 +66,9 @@ def pieces(table: pa.Table, documents: pa.Table) -> list[tuple[int, list[int], l
             found.append((ids[piece["document"]], row["input_ids"][begin:end], targets))
             begin = end
         assert set(row["input_ids"][begin:]) <= {PAD}
+        if "word_starts" in row:
+            wanted = [token >= 100 and begins_word(token) for token in row["input_ids"]]
+            assert row["word_starts"] == wanted
     return sorted(found)
 
 

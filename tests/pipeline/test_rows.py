@@ -20,7 +20,7 @@ VOCABULARY = 128
 LENGTH = 16
 
 
-def built(documents: list[list[int]], *, packing: str, subset: str):
+def built(documents: list[list[int]], *, packing: str, subset: str, words: bool = False):
     """Return a set of one shard, its rows, documents and cuts."""
     rng = np.random.default_rng(len(documents))
     texts = pa.table(
@@ -31,8 +31,9 @@ def built(documents: list[list[int]], *, packing: str, subset: str):
             "url": [f"https://a.example/{n}" for n in range(len(documents))],
             "ids": documents,
             "breaks": [rng.integers(0, 6, len(ids), dtype=np.uint8).tobytes() for ids in documents],
+            **({"word_starts": [bytes(n % 2 for n in ids) for ids in documents]} if words else {}),
         },
-        schema=rows.TEXTS,
+        schema=rows.texts_schema(is_segmented=words),
     )
     inputs = {
         "row_length": LENGTH,
@@ -56,6 +57,7 @@ def built(documents: list[list[int]], *, packing: str, subset: str):
             "num_rows": shard.num_rows,
             "num_tokens": sum(table["num_tokens"].to_pylist()),
             "num_documents": table.num_rows,
+            **({"segmenter": "test"} if words else {}),
         },
     )
     facts = {
@@ -111,11 +113,11 @@ def test_every_row_length_holds_every_vocabulary(tmp_path, row_length, vocabular
             "ids": documents,
             "breaks": [bytes([tokens.WORD]) * len(ids) for ids in documents],
         },
-        schema=rows.TEXTS,
+        schema=rows.texts_schema(is_segmented=False),
     )
     inputs = {"row_length": row_length, "packing": "best_fit", "vocabulary": vocabulary,
               "special": SPECIAL, "source": "s", "subset": "held_out", "seed": 0,
-              "target_rate": 0.15, "bin": 0}  # fmt: skip
+              "target_rate": 0.15, "bin": 0, "segmenter": None}  # fmt: skip
     shard, table, _ = rows.build_shard(texts, inputs)
     output = Output(url=str(tmp_path))
     shard_files.write("p", shard, table, inputs, output)
@@ -146,6 +148,29 @@ def test_every_row_length_holds_every_vocabulary(tmp_path, row_length, vocabular
     assert np.array_equal(found, np.sort(np.concatenate(documents)))
     # Beside the ids: pieces, targets and what Arrow puts around.
     assert one.num_bytes < batch.input_ids.size * (width + 0.5) + 8192
+
+
+@pytest.mark.parametrize("packing", layouts.LAYOUTS)
+@given(documents=texts, subset=st.sampled_from(["train", "held_out"]))
+def test_rows_say_which_of_their_tokens_begin_a_word(packing, documents, subset):
+    _, plain, _, _ = built(documents, packing=packing, subset=subset)
+    made, shard, table, _ = built(documents, packing=packing, subset=subset, words=True)
+    stored = pa.Table.from_batches([shard])
+    assert stored.drop_columns(["word_starts"]).equals(pa.Table.from_batches([plain]))
+    listed = stored.to_pylist()
+    for row in listed:
+        assert row["word_starts"] == [token > 4 and token % 2 == 1 for token in row["input_ids"]]
+    unigram = rows.unigram(shard, vocabulary=VOCABULARY, special=SPECIAL)
+    assert list(shard_check.faults(made, made.shards[0], stored, table, unigram)) == []
+    if listed:
+        digest = shard_check.row_digest(stored, table)
+        assert digest != shard_check.row_digest(plain, table)
+        # Every row begins with [CLS], which no word does.
+        listed[0]["word_starts"][0] = True
+        broken = pa.Table.from_pylist(listed, schema=stored.schema)
+        found = list(shard_check.faults(made, made.shards[0], broken, table, unigram))
+        assert found == ["row 0 has a word that begins with [CLS], [SEP] or [PAD]"]
+        assert digest != shard_check.row_digest(broken, table)
 
 
 def test_the_bigram_entropy_is_that_of_the_definition():
@@ -184,7 +209,11 @@ def test_there_are_bins_enough_for_the_bytes_and_for_the_documents():
 
 
 def plan(
-    *, row_lengths: list[int], packing: str = "best_fit", encoder: str = "words"
+    *,
+    row_lengths: list[int],
+    packing: str = "best_fit",
+    encoder: str = "words",
+    cut_by: dict[str, dict[str, str]] | None = None,
 ) -> tuple[set[str], set[str]]:
     """Return the fingerprints of the tokens parts and of the shards."""
     common = {
@@ -208,6 +237,7 @@ def plan(
         "bins": {"s": {"train": 2, "held_out": 1}},
         "vocabulary": {"size": VOCABULARY, "special": SPECIAL, "digest": "0", "url": "t"},
         "libraries": {},
+        "cut_by": cut_by or {},
         "url": "set",
     }
     decided = Receipt(
@@ -247,3 +277,14 @@ def test_another_encoder_encodes_again_and_packs_again_only_what_is_other():
     assert not other_encoded & encoded
     # The receipt of the tokens has the same digests here, so their rows are the same.
     assert other_packed == packed
+
+
+def test_only_a_source_with_a_segmenter_depends_on_its_version():
+    def found(**versions: str) -> tuple[set[str], set[str]]:
+        cut_by = {name: {"name": "icu", "icu": icu} for name, icu in versions.items()}
+        return plan(row_lengths=[64], cut_by=cut_by)
+
+    assert found(other="78.3") == found() == plan(row_lengths=[64])
+    for one, other in zip(found(s="78.3"), found(s="79.1"), strict=True):
+        assert not one & other
+    assert not found(s="78.3")[0] & found()[0]

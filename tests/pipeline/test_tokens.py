@@ -234,6 +234,7 @@ def test_a_special_token_in_the_text_is_text(trained, tmp_path):
             "special": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4},
             "seed": 0,
             "source": "wiki",
+            "is_segmented": False,
             "bins": {"train": 1},
             "layout": [["train", 0]],
         },

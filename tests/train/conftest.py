@@ -12,7 +12,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from corpus import keyed, schemas, sets, token_ids
-from corpus.shards import SHARD_FORMAT, ShardSet, table_bytes
+from corpus.shards import SHARD_FORMAT, WORDS_FORMAT, ShardSet, table_bytes
 
 ROW_LENGTH = 32
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -101,8 +101,12 @@ def write_shards(
     row_lengths: tuple[int, ...] = (ROW_LENGTH,),
     num_shards: int = 1,
     packing: str = "best_fit",
+    segmented: str = "",
 ) -> Path:
-    """Write a finished shard set; documents are dealt out to the shards of a source in turn."""
+    """Write a finished shard set; documents are dealt out to the shards of a source in turn.
+
+    The rows of the source `segmented` say that a word begins with each token of an even id.
+    """
     vocabulary = -(-tokenizer.get_vocab_size() // 64) * 64
     files = folder / "tokenizer"
     files.mkdir(parents=True)
@@ -120,8 +124,9 @@ def write_shards(
                     name = f"{source}-{subset}-{length}" + (f"-{n}" if num_shards > 1 else "")
                     chosen = mine[n::num_shards]
                     lay = pack_pairs if packing == "pair" else pack
+                    known = {"lay": lay, "is_segmented": source == segmented}
                     parts.append(
-                        _part(folder, name, chosen, tokenizer, subset, length, vocabulary, lay=lay)
+                        _part(folder, name, chosen, tokenizer, subset, length, vocabulary, **known)
                     )
     digest = hashlib.sha256((files / "tokenizer.json").read_bytes()).hexdigest()
     manifest = sets.Manifest(
@@ -131,7 +136,7 @@ def write_shards(
         counts={},
         parts=tuple(parts),
         facts={
-            "shard_format": SHARD_FORMAT,
+            "shard_format": WORDS_FORMAT if segmented else SHARD_FORMAT,
             "tokenizer_digest": digest,
             "vocabulary": vocabulary,
             "packing": packing,
@@ -150,14 +155,17 @@ def write_shards(
 
 
 def _part(
-    folder, name, docs, tokenizer, subset, row_length, vocabulary, *, lay=pack
+    folder, name, docs, tokenizer, subset, row_length, vocabulary, *, lay=pack, is_segmented=False
 ) -> sets.Receipt:
     source = docs[0].source
     encoded = [(n, tokenizer.encode(doc.text).ids) for n, doc in enumerate(docs)]
     rows = lay(encoded, row_length=row_length)
     ids = np.array([row for row, _ in rows], dtype=np.uint16)
     schema = schemas.shard_schema(
-        row_length=row_length, vocabulary=vocabulary, held_out=subset == "held_out"
+        row_length=row_length,
+        vocabulary=vocabulary,
+        held_out=subset == "held_out",
+        word_starts=is_segmented,
     )
     columns = [
         pa.FixedSizeListArray.from_arrays(pa.array(ids.reshape(-1)), row_length).cast(
@@ -174,6 +182,10 @@ def _part(
         keys = keyed.mix(7, np.arange(ids.size, dtype=np.uint64).reshape(ids.shape))
         chosen = keyed.choose(keys, eligible, num)
         columns.append(pa.array([np.flatnonzero(row).tolist() for row in chosen], schema[2].type))
+    if is_segmented:
+        starts = (ids > 4) & (ids % 2 == 0)
+        kind = schema.field("word_starts").type
+        columns.append(pa.FixedSizeListArray.from_arrays(pa.array(starts.reshape(-1)), type=kind))
     table = pa.Table.from_arrays(columns, schema=schema)
     _write(folder / f"{name}.arrow", table)
     lengths = [len(entry) for _, entry in encoded]
@@ -197,6 +209,7 @@ def _part(
             "num_rows": len(rows),
             "num_tokens": int((ids > 0).sum()),
             "num_documents": len(docs),
+            **({"segmenter": "test"} if is_segmented else {}),
         },
     )
 
@@ -234,6 +247,16 @@ def many_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def worded_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a set like `many_shards`; the rows of `wiki` say where words begin."""
+    docs = documents(num=120)
+    tokenizer = train_tokenizer([doc.text for doc in docs])
+    folder = tmp_path_factory.mktemp("worded") / "set"
+    how = {"row_lengths": (32, 64), "num_shards": 6, "segmented": "wiki"}
+    return write_shards(folder, docs, tokenizer, **how)
+
+
+@pytest.fixture(scope="session")
 def pair_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a set of packing `pair`: documents begin with some letters and end with others."""
     docs = []
@@ -248,7 +271,7 @@ def pair_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     docs.append(Document(id=7, source="a", subset="train", text="a"))
     tokenizer = train_tokenizer([doc.text for doc in docs])
     folder = tmp_path_factory.mktemp("pairs") / "set"
-    return write_shards(folder, docs, tokenizer, packing="pair", num_shards=2)
+    return write_shards(folder, docs, tokenizer, packing="pair", num_shards=2, segmented="a")
 
 
 @pytest.fixture

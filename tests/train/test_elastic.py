@@ -39,13 +39,15 @@ KINDS = {
     "tokens": {},
     "words in blocks": {"order": "blocks", "unit": "word"},
     "spans": {"unit": "span", "replace": "80-10-10"},
-    "pairs": {},
+    "stored words": {"unit": "word"},
+    "pairs": {"unit": "word"},
 }
 # Ranks, workers and first step of loaders with processes of their own.
 LOADERS = {
     "tokens": (2, 2, 5),
     "words in blocks": (3, 1, 0),
     "spans": (1, 2, 12),
+    "stored words": (2, 1, 7),
     "pairs": (2, 2, 9),
 }
 
@@ -56,12 +58,12 @@ def kind(request) -> str:
 
 
 @pytest.fixture(scope="module")
-def stream(kind: str, many_shards: Path, pair_shards: Path) -> Stream:
+def stream(kind: str, many_shards: Path, worded_shards: Path, pair_shards: Path) -> Stream:
     known = KINDS[kind]
     data = {"row_length": 32, "order": known.get("order", "global"), "block_shards": 2}
     mask = {"unit": known.get("unit", "token"), "replace": known.get("replace", "mask")}
     table = {**TABLE, **(PAIRS if kind == "pairs" else {}), "data": data, "mask": mask}
-    folder = pair_shards if kind == "pairs" else many_shards
+    folder = {"pairs": pair_shards, "stored words": worded_shards}.get(kind, many_shards)
     made = session.bind(recipe.parse(table, where="test"), ShardSet.open(str(folder))).stream
     assert made.num_steps == 16
     return made
@@ -139,7 +141,7 @@ def test_the_chain_is_one_over_ranks_workers_and_resumptions(stream: Stream) -> 
         begin = whole[first - 1] if first else b""
         found = chain(run(stream, first=first, world=world, workers=workers), begin=begin)
         assert found == whole[first:], (world, workers, first)
-    # With the four kinds of recipe these are 144 cases.
+    # With the five kinds of recipe these are 180 cases.
     assert len(cases) == 36
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train import kernels
+from train import kernels, layout_kernel
 from train.attention import pieces
 
 NONE = (1 << 64) - 1
@@ -35,7 +35,7 @@ def test_positions_begin_in_each_piece_and_padding_is_not_attended_to(ends, seed
     rows = np.repeat(np.arange(len(ends), dtype=np.int32), [len(mine) for mine in ends])
     flat = np.array([end for mine in ends for end in sorted(mine)], dtype=np.int32)
     labels, positions, attention = (np.full(shape, -7) for _ in range(3))
-    kernels.lay_out(ids, targets, flat, rows, -100, labels, positions, attention)
+    layout_kernel.lay_out(ids, targets, flat, rows, -100, labels, positions, attention)
     assert np.array_equal(labels, np.where(targets, ids, -100))
     wanted = pieces(flat, rows, num_rows=len(ends), row_length=12).position_ids
     assert np.array_equal(positions, wanted.numpy())

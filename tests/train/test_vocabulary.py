@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,7 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from corpus.shards import ShardSet
 from tests.conftest import REAL_DATA
-from train import kernels, vocabulary
+from train import kernels, mask, vocabulary
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TEXTS = [
@@ -104,6 +105,31 @@ def test_characters_that_tokens_cut_stay_whole() -> None:
     assert any("🌾" in word for word in found)
 
 
+MARKED = ["น้ำใสที่บ้าน", "ຕຳຫຼວດ", "ខ្ញុំទៅផ្សារ", "ကျွန်တော်", "cafe\u0301s", "✈\ufe0f", "می\u200cخواهم"]
+
+
+@pytest.mark.parametrize("is_bytes", [True, False])
+@pytest.mark.parametrize("text", MARKED)
+def test_no_token_that_begins_with_a_mark_begins_a_word(text, is_bytes) -> None:
+    alphabet = {byte: char for char, byte in vocabulary._byte_of().items()}
+    # A token for each character, the hardest case.
+    spelled = ["".join(alphabet[byte] for byte in c.encode()) if is_bytes else c for c in text]
+    tokens = sorted(set(spelled))
+    vocab = {token: n for n, token in enumerate(tokens)}
+    table = {
+        "model": {"type": "BPE", "vocab": vocab} if is_bytes else {"vocab": list(vocab.items())},
+        "decoder": {"type": "ByteLevel" if is_bytes else "Metaspace"},
+    }
+    words = vocabulary.word_flags(table, size=len(tokens))
+    known = mask.Vocabulary(size=len(tokens), mask_id=0, special_ids=(), words=words)
+    starts = mask.word_starts(np.array([[vocab[token] for token in spelled]]), known)[0]
+    for char, is_start in zip(text, starts.tolist(), strict=True):
+        is_mark = unicodedata.category(char)[0] == "M" or char in "\u0e33\u0eb3\u200c"
+        assert not (is_mark and is_start)
+        # Thai, Lao, Khmer and Burmese letters are words of their own.
+        assert is_start or is_mark or char in "afesمیخواهم"
+
+
 def test_what_is_special_or_stands_nowhere_is_not_ordinary(many_shards) -> None:
     shards = ShardSet.open(str(many_shards))
     made = vocabulary.of_shards(shards, words=True)
@@ -137,6 +163,14 @@ def one_by_one(table: dict, *, size: int) -> np.ndarray:
             starts, opens = vocabulary._edges(vocabulary._bytes_of(token, is_bytes=is_bytes))
         if number < size:
             flags[number] = starts * kernels.WORD_START + opens * kernels.WORD_OPEN
+            plain = token if model["type"] == "WordPiece" else None
+            text = plain or vocabulary._bytes_of(token, is_bytes=is_bytes).decode(
+                "utf-8", "replace"
+            )
+            if text and (
+                unicodedata.category(text[0])[0] == "M" or text[0] in "\u0e33\u0eb3\u200c\u200d"
+            ):
+                flags[number] = opens * kernels.WORD_OPEN + kernels.WORD_INSIDE
     return flags
 
 

@@ -1,0 +1,1 @@
+"""Where words begin in text of scripts that are written without spaces."""
