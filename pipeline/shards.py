@@ -35,7 +35,7 @@ from pipeline.running.flow import (
     part_fingerprint,
 )
 
-VERSION = 4
+VERSION = 5
 _BATCH_DOCUMENTS = 64
 _BATCH_CHARS = 1 << 24
 

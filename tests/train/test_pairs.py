@@ -7,6 +7,7 @@ import dataclasses
 import json
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -105,9 +106,9 @@ def test_half_of_the_rows_are_changed_and_labels_say_which(pair_shards, task) ->
     whole = [batch for step in range(40) for batch in bound.stream.step(step, rank=0, world_size=1)]
     before = stored(bound, np.arange(40 * 24))
     owners, ordinals = reading.mixture.place(before.indices)
-    at = {
-        pair: row for row, pair in enumerate(zip(owners.tolist(), ordinals.tolist(), strict=True))
-    }
+    sizes = np.array([reading.rows[name].num_rows for name in reading.mixture.sources])
+    epochs, places = np.divmod(ordinals.astype(np.int64), sizes[owners])
+    windows = np.stack([owners, epochs, places // pairs.WINDOW], axis=1)
     labels: Counter[int] = Counter()
     for batch in whole:
         for row, label in enumerate(batch.pair_labels.tolist()):
@@ -116,19 +117,24 @@ def test_half_of_the_rows_are_changed_and_labels_say_which(pair_shards, task) ->
             mine, was = segments(batch, row), segments(before, place)
             if label != 1:
                 assert mine == was
-                assert (label == pairs.IGNORED) == (len(was) == 1)
+                assert label == 0 or len(was) == 1 or task == "next"
             elif task == "order":
                 assert mine == was[::-1]
             else:
-                # The row that the same source gives before or behind this one.
-                beside = at.get((owners[place], ordinals[place] ^ 1))
                 assert mine[0] == was[0]
                 assert mine[1][1] != was[0][1]
-                assert beside is None or mine[1] == segments(before, beside)[1]
+                # From a row that the same source gives near this one, and which has this one's.
+                near = np.flatnonzero((windows == windows[place]).all(axis=1)).tolist()
+                given = [n for n in near if segments(before, n)[1:] == mine[1:]]
+                # The last windows are not read to their ends.
+                assert len(given) == 1 or (not given and place > len(places) - 2 * pairs.WINDOW)
+                for other in given:
+                    assert segments(whole[other // 3], other % 3)[1:] == was[1:]
     assert labels[pairs.IGNORED] > 0
     asked = labels[0] + labels[1]
-    # Neighbours change together, so n rows are n / 2 draws; some neighbours are one document's.
-    assert abs(labels[1] - asked / 2) < 4 * np.sqrt(asked / 8) + (task == "next") * 20
+    assert asked > 0.97 * labels.total()
+    # Neighbours change together, so n rows are n / 2 draws.
+    assert abs(labels[1] - asked / 2) < 4 * np.sqrt(asked / 8)
 
 
 def test_an_epoch_of_exchanged_segments_is_every_segment_once(pair_shards) -> None:
@@ -137,7 +143,6 @@ def test_an_epoch_of_exchanged_segments_is_every_segment_once(pair_shards) -> No
         for shard in ShardSet.open(str(pair_shards)).shards
         if shard.source == "b" and shard.subset == "train"
     )
-    num -= num % 2
     made = table("next", data={"row_length": 32, "shards": {"b": 1.0}})
     made["schedule"] |= {"rows_per_step": num, "micro_batch": num, "tokens": num * 32}
     bound = bind(pair_shards, made)
@@ -149,6 +154,39 @@ def test_an_epoch_of_exchanged_segments_is_every_segment_once(pair_shards) -> No
             [segments(t, row)[which:][:1] for row in range(num)] for t in (batch, before)
         )
         assert Counter(map(tuple, drawn)) == Counter(map(tuple, plain))
+
+
+def told_by_lengths(lengths: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of right answers of a table: of each two lengths, the more frequent label.
+
+    It is made of the even rows, and asked about the odd ones.
+    """
+    cells = lengths[:, 0] * 64 + lengths[:, 1]
+    num = [np.bincount(cells[::2][labels[::2] == label], minlength=64 * 64) for label in (0, 1)]
+    return float(((num[1] > num[0])[cells[1::2]] == labels[1::2]).mean())
+
+
+def test_the_lengths_of_two_segments_do_not_tell_that_they_were_exchanged(short_shards) -> None:
+    made = table("next", data={"row_length": 32})
+    made["schedule"] |= {"rows_per_step": 1500, "micro_batch": 1500, "tokens": 8 * 1500 * 32}
+    bound = bind(short_shards, made)
+    lengths: list[tuple[int, int]] = []
+    labels: list[int] = []
+    for step in range(8):
+        (batch,) = bound.stream.step(step, rank=0, world_size=1)
+        ends = batch.piece_ends.reshape(-1, 2)  # every document here has two segments
+        lengths += [(half, end - half) for half, end in ends.tolist()]
+        labels += batch.pair_labels.tolist()
+    found, asked = np.array(lengths), np.array(labels)
+    # Of 6,000 answers half are right, give or take 0.65 %. Here a row of any two neighbours in the
+    # order of the epoch would be told in four of five cases: that is what this table can see.
+    assert set(labels) - {pairs.IGNORED} == {0, 1}
+    assert told_by_lengths(found[asked >= 0], asked[asked >= 0]) < 0.53
+    mixed = found.copy()
+    mixed[1::4, 1], mixed[3::4, 1] = found[3::4, 1], found[1::4, 1]
+    is_mixed = np.arange(len(found)) % 2
+    turn = np.argsort(np.random.default_rng(1).random(len(found)))
+    assert told_by_lengths(mixed[turn], is_mixed[turn]) > 0.7
 
 
 @pytest.mark.parametrize("task", ["order", "next", "none"])
@@ -223,6 +261,43 @@ def test_a_model_sees_both_segments_and_is_that_of_transformers(learned) -> None
         found = torch.nn.functional.cross_entropy(logits, labels)
         assert float(found) == pytest.approx(float(asked.mean()), rel=1e-4)
     assert plan.num_parameters(bound) == sum(p.numel() for p in network.parameters())
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Keep torch from waiting for a busy machine's other cores at every one of many small steps."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_whether_two_segments_are_of_one_topic_is_learned(topic_shards, one_thread) -> None:
+    made = table("next", mask={"rate": [0.1]})
+    made["schedule"] = {
+        "tokens": 120 * 48 * 32,
+        "rows_per_step": 48,
+        "micro_batch": 48,
+        "peak_learning_rate": 5e-3,
+        "warmup": 0.1,
+        "decay": 0.5,
+    }
+    bound = bind(topic_shards, made)
+    network = model.build(bound.recipe, bound.shards, unigram=bound.unigram())
+    optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.98))
+    for step in range(bound.num_steps):
+        optimizer.param_groups[0]["lr"] = bound.learning_rate(step)
+        (batch,) = bound.stream.step(step, rank=0, world_size=1)
+        nats = network(**engine.inputs(batch, device="cpu"))
+        hidden, asked = nats.tensor_split([int(batch.targets.sum())])
+        (hidden.mean() + asked.mean()).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    found = evaluate.ask_pairs(bound, network, row_length=32, device="cpu")
+    # One in sixteen exchanged segments is of the same topic, so no model answers more than 97 %.
+    assert found["num_rows"] > 500
+    assert found["accuracy"] - 4 * found["standard_error"] > 0.7
 
 
 def test_the_question_is_learned_and_measured_on_held_out_rows(learned) -> None:
