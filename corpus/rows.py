@@ -5,6 +5,7 @@ when a row of its is first needed, and then stays mapped into memory. Where its 
 the business of who asks: the set's folder, a cache (`train.cache`), or the content itself.
 """
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -94,6 +95,11 @@ class Rows:
         # a lock that is held so often would be a trap for who forks.
         self._reading = threading.Lock() if may_vanish else nullcontext()
         self._num_takes = 0
+
+    def __reduce__(self) -> tuple[Callable[..., "Rows"], tuple[Sequence["Shard"]]]:
+        """Go to a process that is not forked from this one, which opens its shards for itself."""
+        known = {"fetch": self._fetch, "may_vanish": self._may_vanish}
+        return functools.partial(Rows, vocabulary=self._vocabulary, **known), (self._shards,)
 
     def take(
         self,

@@ -8,9 +8,11 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
@@ -243,6 +245,77 @@ def unbroken(tmp_path_factory, make_dump, write_recipe, command, shard_digests) 
     done = command("pipeline", "shards", "--recipe", recipe, "--data", data, "--workers", "1")
     assert done.returncode == 0, done.stderr
     return Unbroken(dumps=dumps, recipe=recipe, data=data, digests=shard_digests(data))
+
+
+@pytest.fixture
+def refused(capsys) -> Callable[..., str]:
+    """Return a function that runs the pipeline, sees it refused, and gives what it said."""
+
+    from pipeline.__main__ import main
+
+    def run(stage: str, recipe: str | Path, data: str | Path, *options: str | Path) -> str:
+        capsys.readouterr()
+        arguments = [stage, "--recipe", recipe, "--data", data, *options]
+        assert main([str(argument) for argument in arguments]) == 2
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == 1, said
+        assert said[0].startswith("error: ")
+        return said[0].removeprefix("error: ")
+
+    return run
+
+
+@pytest.fixture
+def assert_all_whole() -> Callable[[Path], None]:
+    """Return a function that checks every receipt, and that no temporary name is left."""
+    from corpus import sets
+
+    def check(data: Path) -> None:
+        assert not list(data.rglob("*.tmp"))
+        for path in data.rglob("receipts/*.json"):
+            receipt = sets.receipt_from_json(json.loads(path.read_bytes()))
+            assert sets.is_whole(str(path.parent.parent), receipt)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def s3_address() -> Iterator[str]:
+    """Serve an S3 store, moto, on loopback; return its host and port."""
+    moto = pytest.importorskip("moto.server", reason="extra dev is not installed")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_bucket(s3_address: str) -> Callable[..., AbstractContextManager[Any]]:
+    """Return what makes an empty bucket; this process and its children find it while it is there.
+
+    `address` is that of a proxy before the store.
+    """
+    fsspec = pytest.importorskip("fsspec")
+
+    @contextmanager
+    def bucket(name: str, *, address: str = s3_address) -> Iterator[Any]:
+        kind = fsspec.get_filesystem_class("s3")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
+            patch.setenv("AWS_ACCESS_KEY_ID", "tests")
+            patch.setenv("AWS_SECRET_ACCESS_KEY", "tests")
+            patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+            for absent in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy"):
+                patch.delenv(absent, raising=False)
+            kind.clear_instance_cache()
+            store = fsspec.filesystem("s3")
+            store.mkdir(name)
+            yield store
+            store.rm(name, recursive=True)
+            kind.clear_instance_cache()
+
+    return bucket
 
 
 @pytest.fixture

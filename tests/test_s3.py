@@ -20,7 +20,6 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 
 from corpus import sets, storage
 from corpus.__main__ import main as corpus
@@ -32,23 +31,10 @@ DATA = f"s3://{BUCKET}/some folder/data"
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[fsspec.AbstractFileSystem]:
+def store(s3_bucket) -> Iterator[fsspec.AbstractFileSystem]:
     """Return an empty bucket's file system; this process and its children find it."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "tests")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "tests")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy"):
-            patch.delenv(name, raising=False)
-        fs = fsspec.filesystem("s3")
-        fs.mkdir(BUCKET)
+    with s3_bucket(BUCKET) as fs:
         yield fs
-    fs.clear_instance_cache()
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,14 @@ def pair_batches(session: "Session", *, row_length: int) -> Iterator[tuple[int, 
     for number, name, rows in _sources(session, row_length=row_length):
         every = np.arange(rows.num_rows, dtype=np.uint64)
         turn = order.rows_of(every, size=rows.num_rows, seed=_SEED, source=name).astype(np.int64)
+
+        def take(
+            numbers: NDArray[np.uint64],
+            rows: "Rows" = rows,
+            turn: NDArray[np.int64] = turn,
+        ) -> "RowBatch":
+            return rows.take(turn[numbers.astype(np.int64)])
+
         for start in range(0, rows.num_rows, _ROWS):
             places = every[start : start + _ROWS]
             batch = _stored(session, rows.take(turn[start : start + _ROWS]), indices=places)
@@ -83,11 +91,14 @@ def pair_batches(session: "Session", *, row_length: int) -> Iterator[tuple[int, 
             if asked.task == "order":
                 found = pairs.swapped(batch, pairs.draws(places, seed=_SEED))
             else:
-                # The last row of an odd number is its own neighbour, and so stays as it is.
-                beside = np.minimum(places ^ np.uint64(1), every[-1]).astype(np.int64)
-                other = _stored(session, rows.take(turn[beside]), indices=places)
-                drawn = pairs.draws(places // np.uint64(2), seed=_SEED, source=name)
-                found = pairs.exchanged(batch, pairs.seconds(other), drawn)
+                beside = pairs.neighbours(places, take, num_rows=rows.num_rows)
+                part = take(beside)
+                other = _stored(session, part, indices=places)
+                drawn = pairs.draws(np.minimum(places, beside), seed=_SEED, source=name)
+                second = pairs.seconds(part)
+                for row in np.flatnonzero(places == beside).tolist():
+                    second[row] = None
+                found = pairs.exchanged(batch, second, drawn)
             ids, targets = (
                 found.moved(own, its, fill=fill, out=np.empty_like(own))
                 for own, its, fill in (

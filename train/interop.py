@@ -105,12 +105,23 @@ class TorchStream(IterableDataset[Inputs]):
             stream: `train.session.bind(...).stream`.
             first_step: where to begin; may be set until iteration begins.
             rank: which part of each global batch.
-            world_size: number of parts. Leave both where the loop itself deals out batches, as
-                `Trainer` does with `dispatch_batches=False`.
+            world_size: number of parts. Leave both to `Trainer`, which deals out batches itself;
+                give both to Lightning, which hands the same batches to every device otherwise.
             is_isolated: see `tensors`.
             local_attention: see `tensors`.
+
+        Raises:
+            ValueError: there is no such part, or the rows of a step do not divide into the parts.
         """
         super().__init__()
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank must lie in [0, world_size), got {rank} of {world_size}")
+        for phase in stream.timeline.phases:
+            if phase.rows_per_step % world_size:
+                raise ValueError(
+                    f"rows_per_step = {phase.rows_per_step} does not divide over {world_size} "
+                    "ranks; set [schedule] rows_per_step to a multiple of them"
+                )
         self.stream = stream
         self.first_step = first_step
         self._rank, self._world_size = rank, world_size
@@ -119,10 +130,15 @@ class TorchStream(IterableDataset[Inputs]):
     def __iter__(self) -> Iterator[Inputs]:
         worker = get_worker_info()
         mine, num = (0, 0) if worker is None else (worker.id, worker.num_workers)
-        for batch in self.batches(worker=mine, num_workers=num):
+        # With `dispatch_batches=False` accelerate wraps this in a dataset that picks, in each
+        # worker, every n-th batch for its own process.
+        dealt = 1 if worker is None else getattr(worker.dataset, "num_processes", 1)
+        for batch in self.batches(worker=mine, num_workers=num, together=dealt):
             yield tensors(batch, **self._shape)
 
-    def batches(self, *, worker: int = 0, num_workers: int = 0) -> Iterator[Batch]:
+    def batches(
+        self, *, worker: int = 0, num_workers: int = 0, together: int = 1
+    ) -> Iterator[Batch]:
         """Yield the rank's batches, or those that one of several loader workers makes.
 
         Loaders take a batch of each worker in turn, so worker w makes w, w + num_workers, ...
@@ -130,8 +146,9 @@ class TorchStream(IterableDataset[Inputs]):
         Args:
             worker: which of them.
             num_workers: 0 stands for the loader's own process, which reads ahead in a thread.
+            together: how many batches that follow each other one worker makes.
         """
-        return self._every(worker, num_workers) if num_workers else self._ahead()
+        return self._every(worker, num_workers, together) if num_workers else self._ahead()
 
     def _ahead(self) -> Iterator[Batch]:
         for _, batches in prefetch(
@@ -139,12 +156,12 @@ class TorchStream(IterableDataset[Inputs]):
         ):
             yield from batches
 
-    def _every(self, worker: int, num_workers: int) -> Iterator[Batch]:
+    def _every(self, worker: int, num_workers: int, together: int) -> Iterator[Batch]:
         turn = 0
         for step in range(self.first_step, self.stream.num_steps):
             rate = self.stream.mask_rate(step)
             for cut in self.stream.cuts(step, rank=self._rank, world_size=self._world_size):
-                if turn % num_workers == worker:
+                if turn // together % num_workers == worker:
                     yield self.stream.batch(*cut, rate=rate)
                 turn += 1
 
@@ -152,7 +169,8 @@ class TorchStream(IterableDataset[Inputs]):
 class HeldOut(IterableDataset[Inputs]):
     """All held-out rows of one length once, masked at the places that are stored with them.
 
-    For one process; several loader workers deal them out between them.
+    Several loader workers deal them out between them. Every rank of a run has all of them, so that
+    each measures the same loss.
     """
 
     def __init__(

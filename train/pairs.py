@@ -5,18 +5,22 @@ Which of them are changed is drawn when they are read, as masks are, from the se
 number alone:
 
 order  half of the rows swap their two segments (Lan et al. 2020, "ALBERT", section 3.1)
-next   of each source the rows that it gives as its 2n-th and (2n + 1)-th are neighbours, and half
-       of the neighbours whose texts are of different documents exchange their second segments
-       (Devlin et al. 2019, section 3.1); so every segment still comes once per epoch
+next   of the WINDOW rows that a source gives one after another, those of different documents whose
+       second segments are most nearly of one length are neighbours, and half of the neighbours
+       exchange them (Devlin et al. 2019, section 3.1); so every segment still comes once per epoch
 none   nothing is changed and nothing is asked; a row is one text
 
+Were any two rows neighbours, lengths alone would tell of many that they were exchanged: a short
+document has two short segments (up to 59 % right answers from the lengths, on mixed documents in
+rows of 512 tokens; see tests/train/test_pairs.py).
+
 Labels are those of `BertForPreTraining`: 0 as in the text, 1 changed, and IGNORED where a row has
-one segment only.
+one segment only or, in `next`, no neighbour.
 
 Shapes: B rows, L tokens of a row, N pieces.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -30,12 +34,15 @@ from train import order
 if TYPE_CHECKING:
     from corpus.shards import ShardSet
     from train.recipe import Recipe
-    from train.stream import Allocate, Batch, RowBatch, Stream, Text
+    from train.stream import Allocate, Batch, RowBatch, Rows, Stream, Text
 
 SomeText = TypeVar("SomeText", bound="Text")
 
 IGNORED = -100
 """The label of a row that is not asked about, as torch's cross-entropy and transformers have it."""
+
+WINDOW = 128
+"""Rows of a source among which neighbours are looked for."""
 
 _DRAW = 0x50414952  # keeps this draw apart from other hashes of the same rows
 
@@ -178,15 +185,20 @@ def exchanged(
 
     Args:
         text: the rows.
-        others: of each row's neighbour, or None where it has no second segment.
+        others: of each row's neighbour, or None where it has none.
         drawn: bool [B]; the same for a row and its neighbour.
     """
     found = _as_stored(text)
-    for row in np.flatnonzero(drawn & (found.labels == 0)).tolist():
+    for row in np.flatnonzero(found.labels == 0).tolist():
         second = others[row]
-        if second is None or second[2] == found.documents[row][0]:
-            continue  # of the same document, so nobody could tell
+        if second is None:
+            # Asked about, it would always be answered by 0: less often where documents are long.
+            found.labels[row] = IGNORED
+            continue
+        if not drawn[row]:
+            continue
         half, (begin, end, document) = found.ends[row][0], second
+        assert document != found.documents[row][0]
         found.spans[row] = [(0, 0, half), (1, begin, end)]
         found.ends[row] = [half, half + end - begin]
         found.documents[row] = [found.documents[row][0], document]
@@ -254,7 +266,7 @@ def read(
 def _neighbours(
     stream: "Stream", text: "Text"
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.bool_] | None, list[Second | None]]:
-    """Return which rows are drawn, and of those the neighbours' ids, words and second segments."""
+    """Return which rows are drawn, and of all their neighbours' ids, words, second segments."""
     reading = stream.readings[stream.timeline.of_row(int(text.indices[0]))]
     owner, ordinals = reading.mixture.place(text.indices - np.uint64(reading.first_row))
     drawn = np.zeros(len(owner), dtype=np.bool_)
@@ -263,18 +275,68 @@ def _neighbours(
     found: list[Second | None] = [None] * len(owner)
     for number, name in enumerate(reading.mixture.sources):
         mine = np.flatnonzero(owner == number)
-        known = ordinals[mine] + np.uint64(reading.before.get(name, 0))
-        is_drawn = draws(known // np.uint64(2), seed=stream.seed, source=name)
-        mine, known = mine[is_drawn], known[is_drawn]
         if not mine.size:
             continue
-        drawn[mine] = True
         rows = reading.rows[name]
-        numbers = stream.locate(name, known ^ np.uint64(1), rows).astype(np.int64)
+
+        def take(known: NDArray[np.uint64], name: str = name, rows: "Rows" = rows) -> "RowBatch":
+            return rows.take(stream.locate(name, known, rows).astype(np.int64))
+
+        known = ordinals[mine] + np.uint64(reading.before.get(name, 0))
+        beside = neighbours(known, take, num_rows=rows.num_rows)
+        drawn[mine] = draws(np.minimum(known, beside), seed=stream.seed, source=name)
+        numbers = stream.locate(name, beside, rows).astype(np.int64)
         second = seconds(stream.take(rows, numbers, into=ids, at=mine, starts=starts))
-        for row in mine.tolist():
-            found[row] = second[row]
+        for row, alone in zip(mine.tolist(), known == beside, strict=True):
+            found[row] = None if alone else second[row]
     return drawn, ids, starts, found
+
+
+def neighbours(
+    numbers: NDArray[np.uint64],
+    take: "Callable[[NDArray[np.uint64]], RowBatch]",
+    *,
+    num_rows: int,
+) -> NDArray[np.uint64]:
+    """Return uint64 [B]: the neighbour of each row, or the row itself where it has none.
+
+    Args:
+        numbers: uint64 [B]: counted by the source for itself, through epoch after epoch.
+        take: reads rows by such numbers.
+        num_rows: of an epoch; no window reaches over its end.
+    """
+    found = numbers.copy()
+    epochs, places = np.divmod(numbers, np.uint64(num_rows))
+    firsts = epochs * np.uint64(num_rows) + places - places % np.uint64(WINDOW)
+    for first in np.unique(firsts).tolist():
+        num = min(WINDOW, num_rows - first % num_rows)
+        every = np.arange(first, first + num, dtype=np.uint64)
+        where = np.array(matched(seconds(take(every))), dtype=np.int64)
+        mine = firsts == first
+        found[mine] = every[where[(numbers[mine] - every[0]).astype(np.int64)]]
+    return found
+
+
+def matched(rows: Sequence[Second | None]) -> list[int]:
+    """Pair rows whose second segments are of different documents and most nearly of one length.
+
+    Args:
+        rows: where their second segments lie, or None.
+
+    Returns:
+        of each row the place of its partner, or its own: the shortest that is left takes the
+        next longer one that is of another document.
+    """
+    partners = list(range(len(rows)))
+    known = [(one[1] - one[0], place, one[2]) for place, one in enumerate(rows) if one is not None]
+    waiting: list[tuple[int, int]] = []  # (place, document), all of one document
+    for _, place, document in sorted(known):
+        if waiting and waiting[0][1] != document:
+            other, _ = waiting.pop(0)
+            partners[place], partners[other] = other, place
+        else:
+            waiting.append((place, document))
+    return partners
 
 
 def whole_rows(batch: "Batch") -> "tuple[NDArray[np.int32], NDArray[np.int32]]":

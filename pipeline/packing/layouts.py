@@ -171,6 +171,9 @@ def pair(breaks: bytes, offsets: Sequence[int], row_length: int) -> Pieces:
     prediction, Lan et al. 2020). Which rows do is no property of the text; it is drawn when they
     are read, as masks are. A segment is whole sentences, unless one is longer than half a row. A
     document of one word has no second segment.
+
+    What is left for a document's last row is cut near its middle: were its second segment just
+    what remains, the shorter of two would be known to come last.
     """
     half = (row_length - NUM_SPECIALS - 1) // 2
     spans: list[Span] = []
@@ -179,8 +182,8 @@ def pair(breaks: bytes, offsets: Sequence[int], row_length: int) -> Pieces:
     row = 0
     for document, (begin, end) in enumerate(pairwise(offsets)):
         segments = tokens.cut(breaks, begin, end, limit=half, reach=half)
-        if len(segments) % 2:
-            segments[-1:] = _halved(breaks, *segments[-1])
+        num_last = 2 - len(segments) % 2
+        segments[-num_last:] = _halved(breaks, segments[-num_last:], limit=half)
         for number, (first, last) in enumerate(segments):
             # Behind the first segment with its special tokens, or at the beginning.
             starts.append(first - segments[number - 1][0] + NUM_SPECIALS if number % 2 else 0)
@@ -194,16 +197,21 @@ def pair(breaks: bytes, offsets: Sequence[int], row_length: int) -> Pieces:
 LAYOUTS: dict[str, Layout] = {"best_fit": best_fit, "concat": concat, "doc": doc, "pair": pair}
 
 
-def _halved(breaks: bytes, begin: int, end: int) -> list[tuple[int, int]]:
-    """Cut a segment at the start of a sentence, or else of a word, that is nearest its middle."""
+def _halved(breaks: bytes, last: list[tuple[int, int]], *, limit: int) -> list[tuple[int, int]]:
+    """Cut a document's last segment or two anew, into two of at most `limit` tokens.
+
+    The cut is the start of a sentence, or else of a word, that is nearest the middle.
+    """
+    begin, end = last[0][0], last[-1][1]
     middle = (begin + end) // 2
+    low, high = max(begin + 1, end - limit), min(end - 1, begin + limit)
     for kind in (tokens.SENTENCE, tokens.WORD):
-        near = [breaks.rfind(kind, begin + 1, middle + 1), breaks.find(kind, middle + 1, end)]
+        near = [breaks.rfind(kind, low, middle + 1), breaks.find(kind, middle + 1, high + 1)]
         near = [at for at in near if at > 0]
         if near:
-            after = min(near, key=lambda at: (abs(at - middle), at))
+            after = min(near, key=lambda at: (abs(2 * at - begin - end), at))
             return [(begin, after), (after, end)]
-    return [(begin, end)]
+    return last
 
 
 def _sizes(spans: Sequence[Span]) -> list[int]:

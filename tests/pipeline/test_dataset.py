@@ -11,14 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from pipeline import plan, readers
-from pipeline.raw.lines import Line
 from pipeline.recipe import Source
 from pipeline.records import Record
-from pipeline.tables import dataset, json_rows
+from pipeline.tables import dataset
 
 TEXTS = [f"Document {n} tells of the river and the bridge." for n in range(20)]
 
@@ -302,31 +299,6 @@ def test_an_open_quote_does_not_swallow_the_file(tmp_path):
     assert [reason for reason, _ in reasons(found)] == ["open_quote"]
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just('\\"{[}]'),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
-        max_leaves=8,
-    ).map(lambda value: {"text": "x", "other": value}),
-    st.booleans(),
-    st.integers(1, 30),
-    st.sampled_from([None, 1, 4]),
-)
-def test_objects_of_an_array_are_found_whatever_they_hold(value, is_array, size, indent):
-    values = [value, {"text": "y"}, value]
-    inner = [json.dumps(one, indent=indent) for one in values]
-    data = (f"[{','.join(inner)}]" if is_array else "\n".join(inner)).encode()
-    chunks = [data[at : at + size] for at in range(0, len(data), size)]
-    found = list(json_rows.objects(chunks, max_bytes=1 << 20))
-    assert [json.loads(line.data) for line in found] == values
-    assert all(data[line.offset :].startswith(line.data) for line in found)
-    short = list(json_rows.objects(chunks, max_bytes=12))
-    assert [line.num_bytes for line in short] == [line.num_bytes for line in found]
-    assert [line.reason for line in short] == [
-        "too_large" if line.num_bytes > 12 else "" for line in found
-    ]
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_mutated_files_neither_crash_nor_lose_count(tmp_path, form):
     whole = table(form, tmp_path).read_bytes()
@@ -375,37 +347,3 @@ def test_a_file_of_another_format_is_refused_before_anything_is_written(tmp_path
     path = write(tmp_path / "junk.jsonl", b"not json\n" * 20)
     with pytest.raises(ValueError, match=r"junk\.jsonl: no JSON object in its first 20 lines"):
         read(path)
-
-
-VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**70), 2**70)
-    | st.floats()
-    | st.text(st.characters(), max_size=6),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
-    max_leaves=4,
-)
-
-
-@given(
-    row=st.dictionaries(st.sampled_from(["a", "b", "a.b"]), VALUES),
-    is_ascii=st.booleans(),
-    damage=st.none() | st.tuples(st.integers(0, 60), st.binary(max_size=3)),
-)
-@example(row={"a": 2**64, "b": -(2**63)}, is_ascii=True, damage=None)
-@example(row={"a": "\ud800", "b": float("nan")}, is_ascii=True, damage=None)
-@example(row={"a": -0.0}, is_ascii=True, damage=(6, b"-0"))
-def test_a_row_is_what_the_standard_library_reads(
-    row: dict[str, object], is_ascii: bool, damage: tuple[int, bytes] | None
-):
-    data = json.dumps(row, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
-    if damage:
-        data = data[: damage[0]] + damage[1] + data[damage[0] :]
-    columns = {"text": "a", "key": "b", "title": "a.b"}
-    if b"\n" in data or not data.strip() or data.startswith(json_rows.BOM):
-        return
-    (found,) = json_rows.rows([Line(9, data, len(data), "")], columns)
-    wanted, reason = json_rows.loads(data)
-    fields = {role: json_rows.field(wanted, column) for role, column in columns.items()}
-    assert (repr(found.values), found.reason) == (repr(fields), reason)

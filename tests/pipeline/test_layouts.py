@@ -229,3 +229,21 @@ def test_a_word_begins_a_piece_of_a_script_without_spaces_only_where_one_is_near
         (inside * 20 + word + inside * 90, 20),
     ):
         assert tokens.cut(whole, 0, len(whole), limit=60)[0] == (0, after)
+
+
+def test_which_segment_of_a_pair_is_the_longer_does_not_tell_the_order():
+    rng = np.random.default_rng(3)
+    sizes = rng.integers(8, 400, 3000).tolist()
+    breaks, offsets = joined([sentences(rng, num_tokens=size) for size in sizes])
+    pieces = layouts.pair(breaks, offsets, 256)
+    text = pieces.end - pieces.begin
+    seconds = np.flatnonzero(~pieces.opens)
+    # The last rows of documents, whose segments are those that differ most.
+    last = seconds[np.isin(pieces.end[seconds], offsets)]
+    first_is_longer = text[last - 1] > text[last]
+    differ = text[last - 1] != text[last]
+    assert differ.sum() > 2500
+    share = first_is_longer[differ].mean()
+    assert abs(share - 0.5) < 4 * np.sqrt(0.25 / differ.sum())
+    # They differ by a sentence, not by all that a row holds.
+    assert np.quantile(abs(text[last - 1] - text[last]), 0.95) < 40

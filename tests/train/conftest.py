@@ -274,6 +274,31 @@ def pair_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_shards(folder, docs, tokenizer, packing="pair", num_shards=2, segmented="a")
 
 
+@pytest.fixture(scope="session")
+def short_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a set of packing `pair`: a row of each document, whose segments are of like length."""
+    docs = []
+    for n in range(1504):
+        text = " ".join(["ab"[n % 2]] * (6 + n * 7 % 21))
+        docs.append(Document(id=n, source="a", subset=("train", "held_out")[n < 4], text=text))
+    tokenizer = train_tokenizer([doc.text for doc in docs])
+    return write_shards(tmp_path_factory.mktemp("short") / "set", docs, tokenizer, packing="pair")
+
+
+@pytest.fixture(scope="session")
+def topic_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a set of packing `pair`: each document is made of the six words of a topic."""
+    docs = []
+    for n in range(2000):
+        draws = keyed.mix(2, n, np.arange(24 + n % 16, dtype=np.uint64)) % np.uint64(6)
+        words = [n % 16 * 6 + draw for draw in draws.tolist()]
+        text = " ".join(f"{chr(97 + word // 26)}{chr(97 + word % 26)}" for word in words)
+        subset = "held_out" if n // 16 % 5 == 0 else "train"
+        docs.append(Document(id=n, source="a", subset=subset, text=text))
+    tokenizer = train_tokenizer([doc.text for doc in docs], vocabulary=600)
+    return write_shards(tmp_path_factory.mktemp("topic") / "set", docs, tokenizer, packing="pair")
+
+
 @pytest.fixture
 def recipe_table() -> dict:
     """A nano run of 12 steps of 8 rows."""

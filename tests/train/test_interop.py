@@ -1,5 +1,6 @@
 """The stream in plain loaders, Hugging Face's Trainer and Lightning: the same rows and masks."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,50 @@ def test_a_plain_loader_gives_the_same_batches_in_order_with_any_workers(bound, 
     later = TorchStream(bound.stream, first_step=4)
     rest = list(DataLoader(later, batch_size=None, num_workers=num_workers))
     assert all(equal(one, other) for one, other in zip(rest, found[8:], strict=True))
+
+
+def test_workers_that_stay_give_the_same_batches_every_time(bound) -> None:
+    later = TorchStream(bound.stream, first_step=4)
+    loader = DataLoader(
+        later,
+        batch_size=None,
+        num_workers=2,
+        persistent_workers=True,
+        pin_memory=torch.cuda.is_available(),
+    )
+    for _ in range(2):
+        found = list(loader)
+        assert all(equal(one, other) for one, other in zip(found, wanted(bound)[8:], strict=True))
+
+
+def test_a_process_that_is_not_forked_gets_the_same_rows(bound) -> None:
+    next(iter(TorchStream(bound.stream)))  # with shards that are open, and mapped into memory
+    for rows in (TorchStream(bound.stream), HeldOut(bound)):
+        sent = pickle.loads(pickle.dumps(rows))
+        assert all(equal(one, other) for one, other in zip(sent, rows, strict=True))
+
+
+@pytest.mark.parametrize(("world", "num_workers"), [(2, 0), (2, 2), (4, 3)])
+def test_what_accelerate_deals_out_in_each_process_is_the_same(bound, world, num_workers) -> None:
+    """As `Trainer` does with `dispatch_batches=False`: every rank reads all, and keeps its own."""
+    data_loader = pytest.importorskip("accelerate.data_loader", reason="extra dev is not installed")
+    text = [batch["input_ids"] for batch in wanted(bound)]
+    for rank in range(world):
+        rows = data_loader.IterableDatasetShard(
+            TorchStream(bound.stream), batch_size=1, num_processes=world, process_index=rank
+        )
+        loader = DataLoader(rows, batch_size=1, collate_fn=only, num_workers=num_workers)
+        found = [batch["input_ids"] for batch in loader]
+        assert all(torch.equal(a, b) for a, b in zip(found, text[rank::world], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("rank", "world", "message"),
+    [(0, 3, "does not divide over 3 ranks"), (2, 2, "got 2 of 2"), (-1, 2, "got -1 of 2")],
+)
+def test_parts_that_would_lose_rows_are_refused(bound, rank, world, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        TorchStream(bound.stream, rank=rank, world_size=world)
 
 
 def test_ranks_share_each_step_between_them(bound) -> None:
@@ -188,6 +233,8 @@ def test_a_lightning_module_trains_and_validates_on_these_batches(bound, network
             rows = TorchStream(
                 bound.stream,
                 first_step=self.trainer.global_step,
+                rank=self.trainer.global_rank,
+                world_size=self.trainer.world_size,
                 local_attention=window(network),
             )
             return DataLoader(rows, batch_size=None)
@@ -210,7 +257,7 @@ def test_a_lightning_module_trains_and_validates_on_these_batches(bound, network
         def configure_optimizers(self):
             return torch.optim.AdamW(self.parameters(), lr=3e-3)
 
-    def run(num_steps: int, checkpoint: str | None) -> lightning.Trainer:
+    def run(num_steps: int, checkpoint: Path | None = None) -> lightning.Trainer:
         trainer = lightning.Trainer(
             max_steps=num_steps,
             accumulate_grad_batches=2,
@@ -227,8 +274,11 @@ def test_a_lightning_module_trains_and_validates_on_these_batches(bound, network
     seen: list[torch.Tensor] = []
     losses: list[float] = []
     text = [batch["input_ids"] for batch in wanted(bound)]
-    whole = run(6, None)
-    assert whole.global_step == 6
-    assert all(torch.equal(one, other) for one, other in zip(seen, text, strict=True))
+    part = run(4)
+    part.save_checkpoint(tmp_path / "part.ckpt")
+    assert all(torch.equal(one, other) for one, other in zip(seen, text[:8], strict=True))
     assert losses
     assert all(np.isfinite(losses))
+    seen = []
+    assert run(6, tmp_path / "part.ckpt").global_step == 6
+    assert all(torch.equal(one, other) for one, other in zip(seen, text[8:], strict=True))

@@ -1,64 +1,18 @@
-"""Rows of two segments: which are changed is drawn, what is asked is learned, measured, exported.
-
-The documents of `pair_shards` end with other letters than they begin with, so that one can tell.
-"""
+"""Rows of two segments: which are changed is drawn, and labels say so."""
 
 import dataclasses
-import json
-import shutil
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from transformers import (
-    AutoModelForMaskedLM,
-    AutoModelForNextSentencePrediction,
-    ModernBertConfig,
-)
-from transformers import BertForPreTraining as Bert
+from pair_runs import bind, table
 
 from corpus.shards import ShardSet
-from train import (
-    checkpoint,
-    engine,
-    evaluate,
-    export,
-    fit,
-    held_out,
-    interop,
-    model,
-    pairs,
-    plan,
-    recipe,
-    report,
-    runs,
-    session,
-)
+from train import held_out, pairs, session
 from train.prefetch import prefetch
 
 ENDS = (2, 3)
-
-
-def table(task: str, *, num_steps: int = 12, micro_batch: int = 3, **more) -> dict:
-    return {
-        "seed": 3,
-        "data": {"row_length": 32},
-        "model": {"preset": "nano", "family": "bert"},
-        "pair": {"task": task},
-        "schedule": {
-            "tokens": num_steps * 24 * 32,
-            "rows_per_step": 24,
-            "micro_batch": micro_batch,
-            "peak_learning_rate": 3e-3,
-        },
-        **more,
-    }
-
-
-def bind(folder: Path, made: dict) -> session.Session:
-    return session.bind(recipe.parse(made, where="test"), ShardSet.open(str(folder)))
 
 
 def stored(bound: session.Session, indices: np.ndarray):
@@ -80,24 +34,6 @@ def segments(text, row: int) -> list[tuple[tuple[int, ...], int]]:
     return found
 
 
-LEARNED = table(
-    "order",
-    num_steps=20,
-    micro_batch=24,
-    log={"every_steps": 1},
-    mask={"rate": [0.1]},
-    checkpoint={"every_tokens": 1 << 40},
-)
-
-
-@pytest.fixture(scope="module")
-def learned(pair_shards, tmp_path_factory) -> tuple[session.Session, Path]:
-    """Return a run that is done."""
-    bound, folder = bind(pair_shards, LEARNED), tmp_path_factory.mktemp("learned") / "run"
-    fit.fit(bound, folder)
-    return bound, folder
-
-
 @pytest.mark.parametrize("task", ["order", "next"])
 def test_half_of_the_rows_are_changed_and_labels_say_which(pair_shards, task) -> None:
     bound = bind(pair_shards, table(task, num_steps=40))
@@ -105,9 +41,9 @@ def test_half_of_the_rows_are_changed_and_labels_say_which(pair_shards, task) ->
     whole = [batch for step in range(40) for batch in bound.stream.step(step, rank=0, world_size=1)]
     before = stored(bound, np.arange(40 * 24))
     owners, ordinals = reading.mixture.place(before.indices)
-    at = {
-        pair: row for row, pair in enumerate(zip(owners.tolist(), ordinals.tolist(), strict=True))
-    }
+    sizes = np.array([reading.rows[name].num_rows for name in reading.mixture.sources])
+    epochs, places = np.divmod(ordinals.astype(np.int64), sizes[owners])
+    windows = np.stack([owners, epochs, places // pairs.WINDOW], axis=1)
     labels: Counter[int] = Counter()
     for batch in whole:
         for row, label in enumerate(batch.pair_labels.tolist()):
@@ -116,19 +52,24 @@ def test_half_of_the_rows_are_changed_and_labels_say_which(pair_shards, task) ->
             mine, was = segments(batch, row), segments(before, place)
             if label != 1:
                 assert mine == was
-                assert (label == pairs.IGNORED) == (len(was) == 1)
+                assert label == 0 or len(was) == 1 or task == "next"
             elif task == "order":
                 assert mine == was[::-1]
             else:
-                # The row that the same source gives before or behind this one.
-                beside = at.get((owners[place], ordinals[place] ^ 1))
                 assert mine[0] == was[0]
                 assert mine[1][1] != was[0][1]
-                assert beside is None or mine[1] == segments(before, beside)[1]
+                # From a row that the same source gives near this one, and which has this one's.
+                near = np.flatnonzero((windows == windows[place]).all(axis=1)).tolist()
+                given = [n for n in near if segments(before, n)[1:] == mine[1:]]
+                # The last windows are not read to their ends.
+                assert len(given) == 1 or (not given and place > len(places) - 2 * pairs.WINDOW)
+                for other in given:
+                    assert segments(whole[other // 3], other % 3)[1:] == was[1:]
     assert labels[pairs.IGNORED] > 0
     asked = labels[0] + labels[1]
-    # Neighbours change together, so n rows are n / 2 draws; some neighbours are one document's.
-    assert abs(labels[1] - asked / 2) < 4 * np.sqrt(asked / 8) + (task == "next") * 20
+    assert asked > 0.97 * labels.total()
+    # Neighbours change together, so n rows are n / 2 draws.
+    assert abs(labels[1] - asked / 2) < 4 * np.sqrt(asked / 8)
 
 
 def test_an_epoch_of_exchanged_segments_is_every_segment_once(pair_shards) -> None:
@@ -137,7 +78,6 @@ def test_an_epoch_of_exchanged_segments_is_every_segment_once(pair_shards) -> No
         for shard in ShardSet.open(str(pair_shards)).shards
         if shard.source == "b" and shard.subset == "train"
     )
-    num -= num % 2
     made = table("next", data={"row_length": 32, "shards": {"b": 1.0}})
     made["schedule"] |= {"rows_per_step": num, "micro_batch": num, "tokens": num * 32}
     bound = bind(pair_shards, made)
@@ -149,6 +89,39 @@ def test_an_epoch_of_exchanged_segments_is_every_segment_once(pair_shards) -> No
             [segments(t, row)[which:][:1] for row in range(num)] for t in (batch, before)
         )
         assert Counter(map(tuple, drawn)) == Counter(map(tuple, plain))
+
+
+def told_by_lengths(lengths: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of right answers of a table: of each two lengths, the more frequent label.
+
+    It is made of the even rows, and asked about the odd ones.
+    """
+    cells = lengths[:, 0] * 64 + lengths[:, 1]
+    num = [np.bincount(cells[::2][labels[::2] == label], minlength=64 * 64) for label in (0, 1)]
+    return float(((num[1] > num[0])[cells[1::2]] == labels[1::2]).mean())
+
+
+def test_the_lengths_of_two_segments_do_not_tell_that_they_were_exchanged(short_shards) -> None:
+    made = table("next", data={"row_length": 32})
+    made["schedule"] |= {"rows_per_step": 1500, "micro_batch": 1500, "tokens": 8 * 1500 * 32}
+    bound = bind(short_shards, made)
+    lengths: list[tuple[int, int]] = []
+    labels: list[int] = []
+    for step in range(8):
+        (batch,) = bound.stream.step(step, rank=0, world_size=1)
+        ends = batch.piece_ends.reshape(-1, 2)  # every document here has two segments
+        lengths += [(half, end - half) for half, end in ends.tolist()]
+        labels += batch.pair_labels.tolist()
+    found, asked = np.array(lengths), np.array(labels)
+    # Of 6,000 answers half are right, give or take 0.65 %. Here a row of any two neighbours in the
+    # order of the epoch would be told in four of five cases: that is what this table can see.
+    assert set(labels) - {pairs.IGNORED} == {0, 1}
+    assert told_by_lengths(found[asked >= 0], asked[asked >= 0]) < 0.53
+    mixed = found.copy()
+    mixed[1::4, 1], mixed[3::4, 1] = found[3::4, 1], found[1::4, 1]
+    is_mixed = np.arange(len(found)) % 2
+    turn = np.argsort(np.random.default_rng(1).random(len(found)))
+    assert told_by_lengths(mixed[turn], is_mixed[turn]) > 0.7
 
 
 @pytest.mark.parametrize("task", ["order", "next", "none"])
@@ -203,110 +176,6 @@ def test_held_out_questions_do_not_depend_on_the_seed_of_the_run(pair_shards) ->
         # Hidden places move with their tokens.
         assert Counter(texts[0]) == Counter(texts[1])
         assert 0.25 < np.mean(np.array(labels) == 1) < 0.75
-
-
-def test_a_model_sees_both_segments_and_is_that_of_transformers(learned) -> None:
-    bound = learned[0]
-    run = runs.read(learned[1], data=None)
-    folder = export.export(run, runs.load(run))
-    batch = bound.stream.step(0, rank=0, world_size=1, micro_batch=24)[0]
-    inputs = interop.tensors(batch, is_isolated=True)
-    network, classify = Bert.from_pretrained(folder), AutoModelForNextSentencePrediction
-    with torch.inference_mode():
-        loss = network.eval()(**inputs).loss
-        nats = runs.load(run).eval()(**engine.inputs(batch, device="cpu"))
-        hidden, asked = nats.tensor_split([int(batch.targets.sum())])
-        assert float(loss) == pytest.approx(float(hidden.mean() + asked.mean()), rel=1e-4)
-        labels = inputs.pop("next_sentence_label")
-        del inputs["labels"]
-        logits = classify.from_pretrained(folder).eval()(**inputs).logits
-        found = torch.nn.functional.cross_entropy(logits, labels)
-        assert float(found) == pytest.approx(float(asked.mean()), rel=1e-4)
-    assert plan.num_parameters(bound) == sum(p.numel() for p in network.parameters())
-
-
-def test_the_question_is_learned_and_measured_on_held_out_rows(learned) -> None:
-    bound, folder = learned
-    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    assert log[0]["pair_loss"] == pytest.approx(np.log(2), abs=0.3)
-    assert log[-1]["pair_loss"] < 0.5 * log[0]["pair_loss"]
-    trained = runs.load(runs.read(folder, data=None))
-    found = evaluate.evaluate(bound, trained, step=1, device="cpu")
-    asked = found["pair"]
-    assert asked["task"] == "order"
-    assert asked["num_rows"] == found["num_documents"] == 80
-    assert 0.3 < asked["share_changed"] < 0.7
-    assert asked["accuracy"] > 0.9
-    assert "were they swapped?" in report.figures(found)
-
-
-def test_accumulation_and_zero_stages_change_neither_loss(pair_shards, tmp_path) -> None:
-    logs = []
-    for number, (micro, stage) in enumerate(((24, 1), (6, 1), (24, 3))):
-        made = table("order", num_steps=3, micro_batch=micro, zero={"stage": stage})
-        folder = tmp_path / str(number)
-        fit.fit(bind(pair_shards, {**made, "log": {"every_steps": 1}}), folder)
-        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-        logs.append([[line["loss"], line["pair_loss"]] for line in lines])
-    for other in logs[1:]:
-        assert np.allclose(other, logs[0], rtol=1e-4)
-
-
-def test_a_step_adds_the_two_means_with_the_weight_of_the_recipe(pair_shards) -> None:
-    made = table("order", micro_batch=6, optimizer={"weight_decay": 0.0})
-    bound = bind(pair_shards, made)
-    ranks = engine.join()
-    first = model.build(bound.recipe, bound.shards, unigram=bound.unigram())
-    plain = model.build(bound.recipe, bound.shards, unigram=bound.unigram())
-    started = engine.start(first, bound.recipe, ranks)
-    optimizer = torch.optim.AdamW(
-        plain.parameters(), lr=1e-3, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.0
-    )
-    for step in range(2):
-        batches = bound.stream.step(step, rank=0, world_size=1)
-        engine.step(started, batches, ranks, learning_rate=1e-3, pair_weight=0.25)
-        (whole,) = bound.stream.step(step, rank=0, world_size=1, micro_batch=24)
-        nats = plain(**engine.inputs(whole, device="cpu"))
-        hidden, asked = nats.tensor_split([int(whole.targets.sum())])
-        (hidden.mean() + 0.25 * asked.mean()).backward()
-        torch.nn.utils.clip_grad_norm_(plain.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-    found = checkpoint.gather(started).weights
-    for name, parameter in plain.network.named_parameters():
-        # Adam's first steps are as large for a gradient of rounding errors as for any other.
-        apart = (found[name] - parameter.detach()).abs()
-        assert float(apart.mean()) < 2e-5, name
-
-
-def test_a_model_with_heads_is_continued_and_one_that_can_have_none_is_refused(
-    learned, tmp_path
-) -> None:
-    bound, folder = learned
-    run = runs.read(folder, data=None)
-    old = runs.load(run)
-    exported = export.export(run, old)
-    made = {**LEARNED, "model": {"from": str(exported)}}
-    parsed = recipe.parse(made, where="test")
-    again = model.build(parsed, bound.shards, unigram=bound.unigram())
-    for name, tensor in old.network.state_dict().items():
-        assert torch.equal(tensor, again.network.state_dict()[name]), name
-    # One that was trained without pairs gets a new head, the same one for the same seed.
-    plain = AutoModelForMaskedLM.from_pretrained(exported)
-    plain.save_pretrained(tmp_path / "plain")
-    for file in exported.glob("tokenizer*"):
-        shutil.copy(file, tmp_path / "plain")
-    parsed = recipe.parse({**made, "model": {"from": str(tmp_path / "plain")}}, where="test")
-    one, other = (model.build(parsed, bound.shards, unigram=bound.unigram()) for _ in range(2))
-    for name, tensor in one.network.state_dict().items():
-        assert torch.equal(tensor, other.network.state_dict()[name]), name
-    ModernBertConfig().save_pretrained(tmp_path / "modern")
-    parsed = recipe.parse({**made, "model": {"from": str(tmp_path / "modern")}}, where="test")
-    message = r"'modernbert' has no head for pairs .*\"none\""
-    with pytest.raises(ValueError, match=message):
-        model.build(parsed, bound.shards, unigram=bound.unigram())
-    with pytest.raises(ValueError, match=message):
-        plan.plan(dataclasses.replace(bound, recipe=parsed), world_size=1)
 
 
 @pytest.mark.parametrize(

@@ -127,34 +127,18 @@ def proxy() -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="module")
-def s3(proxy: Proxy, many_shards: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+def s3(
+    proxy: Proxy, s3_address: str, s3_bucket, many_shards: Path
+) -> Iterator[tuple[str, Callable[[], None]]]:
     """Return a bucket's URL, and what points the proxy to its store."""
-    moto = pytest.importorskip("moto.server", reason="extra dev is not installed")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
 
     def use() -> None:
-        proxy.target = f"{host}:{port}"
+        proxy.target = s3_address
 
     use()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{proxy.address}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "tests")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "tests")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy"):
-            patch.delenv(name, raising=False)
-        fs = fsspec.filesystem("s3")
-        fs.clear_instance_cache()
-        fs = fsspec.filesystem("s3")
-        fs.mkdir(BUCKET)
+    with s3_bucket(BUCKET, address=proxy.address):
         yield upload(many_shards, f"s3://{BUCKET}/set"), use
         use()
-        # Its buckets are those of the process, not of the server.
-        fs.rm(BUCKET, recursive=True)
-        fs.clear_instance_cache()
-    server.stop()
 
 
 @pytest.fixture(scope="module")
