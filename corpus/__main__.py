@@ -138,7 +138,10 @@ def _verify(options: argparse.Namespace) -> int:
     else:
         manifest = sets.read_manifest(options.set)
         num_files = len(manifest.files) + sum(len(part.files) for part in manifest.parts)
-        print(f"{options.set}: whole, {num_files} files of {len(manifest.parts)} parts")
+        print(
+            f"{options.set}: whole, {num_files} files of {len(manifest.parts)} parts; "
+            f"its id is {manifest.id}"
+        )
     return 1 if damage else 0
 
 

@@ -5,12 +5,14 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
-from corpus import identity, sets, shard_check, storage, token_ids
+from corpus import fact_check, identity, sets, shard_check, storage, token_ids
 from corpus.progress import Progress
 from corpus.shards import Shard, ShardSet
 
@@ -19,7 +21,8 @@ def damage(url: str) -> Iterator[str]:
     """Yield a line for everything about a set that is not whole.
 
     That is: files that are missing or differ from their digests; a manifest whose parts do not add
-    up to it; and of shards, rows that are not what corpus/FORMAT.md says, with their numbers.
+    up to it, or are not those of the receipts; and of shards, rows that are not what
+    corpus/FORMAT.md says, with their numbers, and facts that do not follow from rows and identity.
     """
     manifest = sets.read_manifest(url)
     damaged = list(_damaged_files(url, manifest))
@@ -29,10 +32,49 @@ def damage(url: str) -> Iterator[str]:
         yield f"{url}: the manifest's id is {manifest.id}, its identity's is {expected}"
     if sets.sum_counts(manifest.parts) != manifest.counts:
         yield f"{url}: the manifest's counts are not the sums of its parts'"
+    yield from _other_parts(url, manifest)
     yield from _other_rewritten(url, manifest)
     # Of a damaged file the digest says all there is to say.
     if manifest.stage == "shards" and not damaged:
-        yield from _unsound_shards(ShardSet(url, manifest))
+        yield from _unsound_shards(ShardSet(url, manifest), has_own_id=expected == manifest.id)
+
+
+def _other_parts(url: str, manifest: sets.Manifest) -> Iterator[str]:
+    """Yield how the receipts and files in the folder, and the parts in the manifest, differ."""
+    for part in manifest.parts:
+        place = sets.receipt_path(url, part.fingerprint)
+        try:
+            found = json.loads(storage.read_bytes(place))
+        except FileNotFoundError:
+            yield f"{place}: missing, the receipt of {part.name}"
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            yield f"{place}: damaged, the receipt of {part.name}"
+        else:
+            for key, own, its in _differing(
+                sets.receipt_to_json(part), found, f"parts.{part.name}"
+            ):
+                yield f"{url}: the manifest's {key} is {own}, by {place} {its}"
+    named = {f"{part.fingerprint}.json" for part in manifest.parts}
+    # Not every store lets everybody list its folders.
+    with suppress(PermissionError, *storage.client_errors()):
+        for name in storage.names(storage.join(url, "receipts")):
+            if name not in named:
+                place = storage.join(url, "receipts", name)
+                yield f"{place}: the receipt of a part that the manifest does not name"
+        files = {name for part in manifest.parts for name in part.files}
+        for name in storage.names(url):
+            # Whoever reads a folder of rows by a pattern would take it for one of them.
+            if name.endswith(".arrow") and name not in files:
+                yield f"{storage.join(url, name)}: a file that the manifest does not name"
+
+
+def _differing(own: Any, its: Any, where: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the keys at which two JSON values differ, and what stands there in either."""
+    if isinstance(own, dict) and isinstance(its, dict):
+        for key in sorted(own.keys() | its.keys()):
+            yield from _differing(own.get(key), its.get(key), f"{where}.{key}")
+    elif own != its:
+        yield where, json.dumps(own), json.dumps(its)
 
 
 def _other_rewritten(url: str, manifest: sets.Manifest) -> Iterator[str]:
@@ -44,29 +86,44 @@ def _other_rewritten(url: str, manifest: sets.Manifest) -> Iterator[str]:
             yield f"{url}: {name} is not the shard that documents were taken out of"
 
 
-def _unsound_shards(shards: ShardSet) -> Iterator[str]:
+def _unsound_shards(shards: ShardSet, *, has_own_id: bool) -> Iterator[str]:
+    manifest = shards.manifest
     try:
         table = json.loads(shards.tokenizer_files()["tokenizer.json"])
     except ValueError as error:
         yield str(error)
     else:
-        for line in token_ids.differences(table, shards.manifest.facts):
+        for line in token_ids.differences(table, manifest.facts):
             yield f"{shards.url}: the manifest's {line}"
-    digests = {part.name: part.facts.get("row_digest") for part in shards.manifest.parts}
+    malformed = list(fact_check.malformed(manifest))
+    gathered = None
+    # By an identity that is not the id's own nothing can be judged.
+    if has_own_id and not malformed:
+        malformed.extend(fact_check.of_manifest(manifest))
+        gathered = fact_check.Gathered(manifest)
+    yield from (f"{shards.url}: the manifest's {line}" for line in malformed)
+    facts = {part.name: part.facts for part in manifest.parts}
     with Progress(
         "verify rows", total=sum(shard.num_rows for shard in shards.shards), unit="rows"
     ) as progress:
         done = 0
         for shard in shards.shards:
             rows, documents = shards.table(shard), shards.documents(shard)
-            found = list(
-                shard_check.faults(shards, shard, rows, documents, shards.shard_unigram(shard))
-            )
-            if not found and shard_check.row_digest(rows, documents) != digests[shard.name]:
+            counts = shards.shard_unigram(shard)
+            found = list(shard_check.faults(shards, shard, rows, documents, counts))
+            own = facts[shard.name]
+            if not found and shard_check.row_digest(rows, documents) != own.get("row_digest"):
                 found.append("the digest of its rows is not the manifest's row_digest")
+            if not found and gathered is not None:
+                found.extend(gathered.add(shard.name, documents["id"].to_numpy(), counts))
+                entropy = shard_check.bigram_entropy(shards, shard, rows)
+                key = "bigram_entropy_nats"
+                found.extend(fact_check.differs(f"facts.{key}", own[key], entropy))
             yield from (f"{storage.join(shards.url, shard.name)}: {line}" for line in found)
             done += shard.num_rows
             progress.update(done)
+    if gathered is not None:
+        yield from (f"{shards.url}: the manifest's {line}" for line in gathered.differences())
 
 
 def _damaged_files(url: str, manifest: sets.Manifest) -> Iterator[str]:

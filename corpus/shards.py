@@ -222,8 +222,20 @@ class ShardSet:
         return _open_table(storage.join(self.url, name))
 
     def shard_unigram(self, shard: Shard) -> NDArray[np.int64]:
-        """Return how often each id stands in a shard's rows, int64 [vocabulary], specials as 0."""
-        return read_unigram(storage.join(self.url, f"{shard.name}.unigram.arrow"))
+        """Return how often each id stands in a shard's rows, int64 [vocabulary], specials as 0.
+
+        It is a small file, and nothing in it tells whether it belongs to these rows: so it is read
+        whole, and its digest compared.
+        """
+        name = f"{shard.name}.unigram.arrow"
+        url = storage.join(self.url, name)
+        try:
+            content = storage.read_bytes(url)
+        except FileNotFoundError as error:
+            raise ValueError(f"{url}: missing; {_CURE}") from error
+        if identity.digest(content) != self._files[name].sha256:
+            raise ValueError(f"{url}: damaged, or of another set (its sha256 is wrong); {_CURE}")
+        return _counts(_table_of(url, pa.BufferReader(content)))
 
     def documents(self, shard: Shard) -> pa.Table:
         """Return the document table of a shard (schemas.SHARD_DOCUMENTS)."""
@@ -282,7 +294,11 @@ class ShardSet:
 
 def read_unigram(url: str) -> NDArray[np.int64]:
     """Read a `.unigram.arrow` file: int64 [vocabulary]."""
-    return _open_table(url)["count"].to_numpy().astype(np.int64)
+    return _counts(_open_table(url))
+
+
+def _counts(table: pa.Table) -> NDArray[np.int64]:
+    return table["count"].to_numpy().astype(np.int64)
 
 
 def table_bytes(table: pa.Table) -> bytes:
@@ -318,12 +334,18 @@ def _open_table(url: str) -> pa.Table:
     local: Path | None = storage.local_path(url)
     try:
         content = storage.read_bytes(url) if local is None or not local.exists() else None
+        source = pa.memory_map(str(local)) if content is None else pa.BufferReader(content)
     except FileNotFoundError as error:
         raise ValueError(f"{url}: missing; {_CURE}") from error
-    try:
-        source = pa.memory_map(str(local)) if content is None else pa.BufferReader(content)
-        return pa.ipc.open_file(source).read_all()
     except PermissionError as error:
         raise ValueError(f"{url}: may not be read by this user; change its mode") from error
+    except OSError as error:
+        raise ValueError(f"{url}: damaged: {error}; {_CURE}") from error
+    return _table_of(url, source)
+
+
+def _table_of(url: str, source: pa.NativeFile) -> pa.Table:
+    try:
+        return pa.ipc.open_file(source).read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{url}: damaged: {error}; {_CURE}") from error

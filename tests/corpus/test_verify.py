@@ -194,10 +194,13 @@ def test_whoever_reads_a_damaged_file_learns_its_name_and_the_cure(
 
 
 def rewrite(folder: Path, change: Callable[[dict], object]) -> None:
+    """Change a manifest, and the receipts with it."""
     path = folder / sets.MANIFEST
     value = json.loads(path.read_text())
     change(value)
     path.write_text(json.dumps(value))
+    for part in sets.read_manifest(str(folder)).parts:
+        sets.commit_part(str(folder), part)
 
 
 def test_a_manifest_that_was_edited_is_named(copy):
