@@ -1,20 +1,13 @@
-"""Prove a finished set whole, and show what is in it.
-
-`head` shows text, also of a private corpus: that is what it is asked for. No other command does.
-"""
+"""Prove a finished set whole, and name what in it is not."""
 
 import json
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
-from tokenizers import Tokenizer
-
-from corpus import fact_check, identity, sets, shard_check, storage, token_ids
+from corpus import fact_check, sets, shard_check, storage, token_ids
 from corpus.progress import Progress
-from corpus.shards import Shard, ShardSet
+from corpus.shards import ShardSet
 
 
 def damage(url: str) -> Iterator[str]:
@@ -89,7 +82,7 @@ def _other_rewritten(url: str, manifest: sets.Manifest) -> Iterator[str]:
 def _unsound_shards(shards: ShardSet, *, has_own_id: bool) -> Iterator[str]:
     manifest = shards.manifest
     try:
-        table = json.loads(shards.tokenizer_files()["tokenizer.json"])
+        table = json.loads(shards.tokenizer_json())
     except ValueError as error:
         yield str(error)
     else:
@@ -146,66 +139,3 @@ def _damaged_files(url: str, manifest: sets.Manifest) -> Iterator[str]:
                     yield f"{place}: sha256 {found.sha256}, should be {file.sha256}"
             done += file.num_bytes
             progress.update(done)
-
-
-def head(url: str, *, num_rows: int) -> Iterator[str]:
-    """Yield the first rows of a set as text."""
-    manifest = sets.read_manifest(url)
-    if manifest.stage == "shards":
-        yield from _head_shards(ShardSet(url, manifest), num_rows=num_rows)
-        return
-    left = num_rows
-    for part in manifest.parts:
-        if not part.file().endswith(".parquet") or left <= 0:
-            continue
-        with storage.open_read(storage.join(url, part.file())) as file:
-            batch = next(pq.ParquetFile(file).iter_batches(batch_size=left), None)
-        if batch is None:
-            continue
-        for row in batch.to_pylist():
-            left -= 1
-            shown = {
-                name: identity.show_id(value)
-                if name in ("id", "survivor", "a", "b") and value
-                else value
-                for name, value in row.items()
-                if name not in ("signature", "exact")
-            }
-            yield "\n".join(f"{name}: {value}" for name, value in shown.items())
-
-
-def _head_shards(shards: ShardSet, *, num_rows: int) -> Iterator[str]:
-    tokenizer = Tokenizer.from_str(shards.tokenizer_files()["tokenizer.json"].decode())
-    left = num_rows
-    for shard in shards.shards:
-        if left <= 0:
-            return
-        yield from _head_shard(shards, shard, tokenizer, num_rows=left)
-        left -= shard.num_rows
-
-
-def _head_shard(
-    shards: ShardSet, shard: Shard, tokenizer: Tokenizer, *, num_rows: int
-) -> Iterator[str]:
-    chosen = shards.select(source=shard.source, subset=shard.subset, row_length=shard.row_length)
-    rows = shards.rows(shard.source, shard.subset, shard.row_length)
-    first = sum(other.num_rows for other in chosen[: chosen.index(shard)])
-    titles = {
-        row["id"]: f"{row['title'] or row['key']} ({identity.show_id(row['id'])})"
-        for row in shards.documents(shard).to_pylist()
-    }
-    # A text may lack what is unknown to the vocabulary; what we put around it is not of it.
-    around = [shards.pad_id, shards.cls_id, shards.sep_id]
-    batch = rows.take(np.arange(first, first + min(num_rows, shard.num_rows)))
-    for row in range(len(batch.input_ids)):
-        yield f"--- {shard.name} row {row}"
-        begin = 0
-        mine = batch.piece_rows == row
-        for end, document in zip(
-            batch.piece_ends[mine].tolist(), batch.piece_documents[mine].tolist(), strict=True
-        ):
-            ids = batch.input_ids[row, begin:end]
-            ids = ids[~np.isin(ids, around)].tolist()
-            text = tokenizer.decode(ids, skip_special_tokens=False)
-            yield f"[{titles.get(document, identity.show_id(document))}] {text}"
-            begin = end

@@ -267,29 +267,41 @@ class ShardSet:
             total += self.shard_unigram(shard)
         return total
 
+    def tokenizer_json(self) -> bytes:
+        """Return tokenizer.json.
+
+        Raises:
+            ValueError: it is missing, or not the one that the rows were encoded with.
+        """
+        content = self._tokenizer_file("tokenizer.json")
+        if identity.digest(content) != self.tokenizer_digest:
+            raise ValueError(
+                f"{storage.join(self.tokenizer_url, 'tokenizer.json')}: not the tokenizer that "
+                f"these rows were encoded with (its sha256 is wrong); {_CURE}"
+            )
+        return content
+
     def tokenizer_files(self) -> dict[str, bytes]:
         """Return the tokenizer's files by name.
 
         Raises:
-            ValueError: tokenizer.json is not the one that the rows were encoded with.
+            ValueError: one is missing, or tokenizer.json is not the one that the rows were encoded
+                with.
         """
-        files: dict[str, bytes] = {}
+        files = {"tokenizer.json": self.tokenizer_json()}
         # By the manifest: not every web server lists what is in a folder.
-        for path in sorted({f"{TOKENIZER_FOLDER}/tokenizer.json", *self.manifest.files}):
+        for path in sorted(self.manifest.files):
             folder, _, name = path.partition("/")
-            if folder == TOKENIZER_FOLDER:
-                url = storage.join(self.tokenizer_url, name)
-                try:
-                    files[name] = storage.read_bytes(url)
-                except FileNotFoundError as error:
-                    raise ValueError(f"{url}: missing; {_CURE}") from error
-        url = storage.join(self.tokenizer_url, "tokenizer.json")
-        if identity.digest(files["tokenizer.json"]) != self.tokenizer_digest:
-            raise ValueError(
-                f"{url}: not the tokenizer that these rows were encoded with (its sha256 is "
-                f"wrong); {_CURE}"
-            )
+            if folder == TOKENIZER_FOLDER and name not in files:
+                files[name] = self._tokenizer_file(name)
         return files
+
+    def _tokenizer_file(self, name: str) -> bytes:
+        url = storage.join(self.tokenizer_url, name)
+        try:
+            return storage.read_bytes(url)
+        except FileNotFoundError as error:
+            raise ValueError(f"{url}: missing; {_CURE}") from error
 
 
 def read_unigram(url: str) -> NDArray[np.int64]:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus import identity, storage
 from corpus.shards import ShardSet
 from train import kernels
 from train.mask import Vocabulary
@@ -36,15 +35,9 @@ def of_shards(shards: ShardSet, *, words: bool) -> Vocabulary:
         words: whether whole words are masked.
 
     Raises:
-        ValueError: its tokenizer.json is not the one that the rows were encoded with.
+        ValueError: its tokenizer.json is missing, or not the one that the rows were encoded with.
     """
-    url = storage.join(shards.tokenizer_url, "tokenizer.json")
-    content = storage.read_bytes(url)
-    if identity.digest(content) != shards.tokenizer_digest:
-        raise ValueError(
-            f"{url}: not the tokenizer that these rows were encoded with (its sha256 is wrong); "
-            "remove the set's folder and run `make shards` again"
-        )
+    content = shards.tokenizer_json()
     return Vocabulary(
         size=shards.vocabulary,
         mask_id=shards.mask_id,
