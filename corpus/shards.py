@@ -100,7 +100,7 @@ class ShardSet:
                 f"{storage.join(url, sets.MANIFEST)}: damaged manifest, {error} is missing or "
                 "wrong; take that of a copy, or remove the set's folder and run `make shards` again"
             ) from error
-        self._files = {name: file for part in manifest.parts for name, file in part.files.items()}
+        self.files = {name: file for part in manifest.parts for name, file in part.files.items()}
         self.sources = sorted({shard.source for shard in self.shards})
         self.row_lengths = sorted({shard.row_length for shard in self.shards})
 
@@ -198,7 +198,7 @@ class ShardSet:
         return storage.local_path(url) or storage.read_bytes(url)
 
     def _check(self, name: str, *, verify_digests: bool = False) -> None:
-        url, wanted = storage.join(self.url, name), self._files[name]
+        url, wanted = storage.join(self.url, name), self.files[name]
         try:
             if storage.size(url) != wanted.num_bytes:
                 raise ValueError(
@@ -233,7 +233,7 @@ class ShardSet:
             content = storage.read_bytes(url)
         except FileNotFoundError as error:
             raise ValueError(f"{url}: missing; {_CURE}") from error
-        if identity.digest(content) != self._files[name].sha256:
+        if identity.digest(content) != self.files[name].sha256:
             raise ValueError(f"{url}: damaged, or of another set (its sha256 is wrong); {_CURE}")
         return _counts(_table_of(url, pa.BufferReader(content)))
 
