@@ -107,8 +107,10 @@ def _unsound_shards(shards: ShardSet, *, has_own_id: bool) -> Iterator[str]:
             own = facts[shard.name]
             if not found and shard_check.row_digest(rows, documents) != own.get("row_digest"):
                 found.append("the digest of its rows is not the manifest's row_digest")
-            if not found and gathered is not None:
-                found.extend(gathered.add(shard.name, documents["id"].to_numpy(), counts))
+            if found:
+                gathered = None  # what follows from all shards follows from sound ones
+            elif gathered is not None:
+                found.extend(gathered.add(shard.name, documents, counts))
                 entropy = shard_check.bigram_entropy(shards, shard, rows)
                 key = "bigram_entropy_nats"
                 found.extend(fact_check.differs(f"facts.{key}", own[key], entropy))

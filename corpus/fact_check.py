@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpus import identity, sets
@@ -106,9 +107,12 @@ def _part(part: Receipt, place: Place, *, is_rewritten: bool) -> Iterator[str]:
         yield (
             f"{where}.counts: {num_cuts:,} cuts, by its pieces and documents {at_least}{expected:,}"
         )
-    packed = {key.startswith("num_packed_") for key in counts}
-    others = [key for key in counts if not key.endswith(f"_cuts {own}")]
-    if others or packed not in (set(), {is_rewritten}):
+    others = [
+        key
+        for key in counts
+        if not key.endswith(f"_cuts {own}") or (key.startswith("num_packed_") and not is_rewritten)
+    ]
+    if others:
         yield f"{where}.counts names what is no count of such a shard: {', '.join(others[:3])}"
 
 
@@ -161,17 +165,21 @@ class Gathered:
             known = self._num_bins.get((source, subset), 0)
             self._num_bins[source, subset] = max(known, number + 1)
 
-    def add(self, name: str, ids: NDArray[np.uint64], counts: NDArray[np.int64]) -> Iterator[str]:
+    def add(self, name: str, documents: pa.Table, counts: NDArray[np.int64]) -> Iterator[str]:
         """Take in a shard, and yield how it differs from what its name, or another one, says.
 
         Args:
             name: of the shard.
-            ids: of its documents, [D].
+            documents: its table of them.
             counts: of its unigram file, int64 [vocabulary].
         """
         if name not in self._places:
             return  # `of_manifest` says so
         source, subset, length, number = self._places[name]
+        ids = documents["id"].to_numpy()
+        wrong = np.flatnonzero(identity.document_ids(source, documents["key"].to_pylist()) != ids)
+        if wrong.size:
+            yield f"document {wrong[0]} and {wrong.size - 1:,} more have other ids than their keys'"
         seed = self._manifest.identity["section"]["seed"]
         bins = bins_of(ids, num=self._num_bins[source, subset], seed=seed)
         num_others = int((bins != number).sum())
@@ -185,12 +193,10 @@ class Gathered:
         kind = source, subset, length
         found = len(ids) + gone.get("num_documents", 0)
         self._num_documents[kind] = self._num_documents.get(kind, 0) + found
-        documents, tokens = (
-            identity.digest(values.astype("<u8").tobytes()) for values in (ids, counts)
-        )
-        first = self._bins.setdefault((source, subset, number), (name, documents, tokens))
+        own, tokens = (identity.digest(values.astype("<u8").tobytes()) for values in (ids, counts))
+        first = self._bins.setdefault((source, subset, number), (name, own, tokens))
         for what, mine, its in (
-            ("documents", documents, first[1]),
+            ("documents", own, first[1]),
             ("tokens of text", tokens, first[2]),
         ):
             if mine != its:

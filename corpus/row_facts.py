@@ -34,12 +34,15 @@ def bigram_entropy(ids: NDArray[np.unsignedinteger[Any]], *, special: Iterable[i
     Returns:
         Rounded to a millionth, as manifests have it.
     """
-    wide = ids.astype(np.int64)
-    is_text = ~np.isin(wide, list(special))
+    is_text = ~np.isin(ids, list(special))
     both = is_text[:, :-1] & is_text[:, 1:]
-    first, second = wide[:, :-1][both], wide[:, 1:][both]
-    pairs = np.unique((first << 32) | second, return_counts=True)[1]
-    return round(entropy(pairs) - entropy(np.bincount(first)), _DIGITS)
+    first, second = ids[:, :-1][both], ids[:, 1:][both]
+    # Narrow keys sort twice as fast, and most vocabularies have 16 bits.
+    key, bits = (np.uint32, 16) if ids.dtype == np.uint16 else (np.uint64, 32)
+    pairs = np.sort((first.astype(key) << key(bits)) | second)
+    begins = np.flatnonzero(np.r_[True, pairs[1:] != pairs[:-1]][: len(pairs)])
+    counts = np.diff(np.r_[begins, len(pairs)])
+    return round(entropy(counts) - entropy(np.bincount(first)), _DIGITS)
 
 
 def row_facts(

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from corpus import bins, check, fact_check, repair, sets, shard_check
+from corpus import bins, check, fact_check, identity, repair, sets, shard_check
 from corpus.shards import ShardSet, table_bytes
 
 PART = "wiki-train-64-00000"
@@ -204,8 +204,13 @@ def test_documents_that_other_rows_of_the_bin_lack_are_named(shards, folder):
     # All digests fit: only the same documents in rows of another length tell.
     (shard,) = (shard for shard in shards.shards if shard.name == PART)
     table = shards.documents(shard)
-    ids = pa.array([1 + number for number in table["id"].to_pylist()], pa.uint64())
-    other = table.set_column(0, table.schema.field("id"), ids)
+    named = sorted(
+        (identity.document_id("wiki", f"not {key}"), f"not {key}")
+        for key in table["key"].to_pylist()
+    )
+    ids, keys = zip(*named, strict=True)
+    other = table.set_column(0, table.schema.field("id"), pa.array(ids, pa.uint64()))
+    other = other.set_column(1, table.schema.field("key"), pa.array(keys))
     path = folder / f"{PART}.documents.arrow"
     path.write_bytes(table_bytes(other))
     file = sets.digest_file(str(path))
@@ -226,14 +231,23 @@ def test_documents_of_another_bin_are_named(shards):
     facts = shards.manifest.facts
     many = {**facts["fates"], "num_bytes wiki kept train": 100_000_000}
     manifest = replace(shards.manifest, facts={**facts, "fates": many})
-    ids = shards.documents(shard)["id"].to_numpy()
-    counts = shards.shard_unigram(shard)
-    mine = ids[bins.bins_of(ids, num=2, seed=0) == 0]
-    assert 0 < len(mine) < len(ids)
+    documents, counts = shards.documents(shard), shards.shard_unigram(shard)
+    mine = documents.filter(bins.bins_of(documents["id"].to_numpy(), num=2, seed=0) == 0)
+    num_others = documents.num_rows - mine.num_rows
+    assert 0 < num_others < documents.num_rows
     assert list(fact_check.Gathered(manifest).add(PART, mine, counts)) == []
-    assert list(fact_check.Gathered(manifest).add(PART, ids, counts)) == [
-        f"{len(ids) - len(mine)} of its documents belong into other bins by their ids"
+    assert list(fact_check.Gathered(manifest).add(PART, documents, counts)) == [
+        f"{num_others} of its documents belong into other bins by their ids"
     ]
+
+
+def test_ids_that_are_not_those_of_the_keys_are_named(shards):
+    (shard,) = (shard for shard in shards.shards if shard.name == PART)
+    table, counts = shards.documents(shard), shards.shard_unigram(shard)
+    keys = ["another", *table["key"].to_pylist()[1:]]
+    other = table.set_column(1, table.schema.field("key"), pa.array(keys))
+    found = fact_check.Gathered(shards.manifest).add(PART, other, counts)
+    assert list(found) == ["document 0 and 0 more have other ids than their keys'"]
 
 
 def test_a_document_lies_in_the_bin_of_its_id():
