@@ -33,9 +33,9 @@ class DataConfig:
     block_shards: int = 8
     """Shards over which the order `blocks` shuffles rows at a time."""
     verify: Literal["once", "always", "never"] = "once"
-    """When `fit` compares the sha256 of the shards that it will read, before the first step, where
-    the set lies on this machine: once (and again after a file has changed), always, or never.
-    Shards from elsewhere are compared as they are fetched."""
+    """When `fit`, before the first step, and `evaluate` compare the sha256 of the shards that they
+    will read, of a set on this machine: once (and again after a file has changed), always, or
+    never. Shards from elsewhere are compared as they are fetched."""
 
     def __post_init__(self) -> None:
         for name in ("row_length", "block_shards"):

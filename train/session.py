@@ -65,10 +65,13 @@ class Session:
         for phase in self.stream.timeline.phases:
             phase.micro_batches(world_size=world_size)
 
-    def prove(self) -> None:
+    def prove(self, *, subset: str = "train") -> None:
         """Compare the digests of the shards that are read, as [data] verify says.
 
         Only of a set on this machine: what is fetched is compared then.
+
+        Args:
+            subset: train, or what is evaluated on: held_out.
 
         Raises:
             ValueError: some are missing or damaged; the message names them and the cure.
@@ -76,17 +79,17 @@ class Session:
         folder, how = storage.local_path(self.shards.url), self.recipe.data.verify
         if folder is None or how == "never":
             return
-        names = sorted(
-            {
-                name
-                for part in self.stream.readings
-                for source, rows in part.rows.items()
-                for shard in self.shards.select(
-                    source=source, subset="train", row_length=rows.row_length
-                )
-                for name in shard.row_files()
-            }
-        )
+        read = {
+            (source, subset, rows.row_length)
+            for part in self.stream.readings
+            for source, rows in part.rows.items()
+        }
+        names = [
+            name
+            for shard in self.shards.shards
+            if (shard.source, shard.subset, shard.row_length) in read
+            for name in shard.row_files()
+        ]
         begin = time.monotonic()
         files = {name: self.shards.files[name] for name in names}
         if num_bytes := proven.prove(folder, files, again=how == "always"):

@@ -30,6 +30,8 @@ def test_only_what_the_run_reads_is_compared(bound):
     )
     bind().prove()
     assert (folder / proven.NAME).exists()
+    with pytest.raises(ValueError, match=r"wiki-held_out-32\.arrow: damaged"):
+        bind().prove(subset="held_out")
 
 
 @pytest.mark.parametrize("verify", [None, "once", "always"])
