@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from corpus import check, excerpt, fetch, keep, origins, repair, sets, storage
+from corpus import check, excerpt, fetch, head, keep, origins, repair, sets, storage
 from corpus.download import Wanted
 from corpus.shards import ShardSet
 from corpus.text_table import aligned
@@ -43,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
     sub = add("head", "show the first rows of a set as text, unknown text as [UNK]")
     sub.add_argument("set", help="folder or URL of one set")
     sub.add_argument("--rows", type=int, default=3, help="how many")
+    sub.add_argument("--source", help="of shards: only rows of this source")
+    sub.add_argument("--subset", default="train", help="of shards: train or held_out")
+    sub.add_argument("--row-length", type=int, help="of shards; by default the least there is")
     sub.add_argument(
         "--words",
         action="store_true",
@@ -143,7 +146,10 @@ def _verify(options: argparse.Namespace) -> int:
     else:
         manifest = sets.read_manifest(options.set)
         num_files = len(manifest.files) + sum(len(part.files) for part in manifest.parts)
-        print(f"{options.set}: whole, {num_files} files of {len(manifest.parts)} parts")
+        print(
+            f"{options.set}: whole, {num_files} files of {len(manifest.parts)} parts; "
+            f"its id is {manifest.id}"
+        )
     return 1 if damage else 0
 
 
@@ -159,7 +165,8 @@ def _repair(options: argparse.Namespace) -> int:
 def _head(options: argparse.Namespace) -> int:
     if options.rows < 1:
         raise ValueError(f"--rows must be at least 1, got {options.rows}")
-    for row in check.head(options.set, num_rows=options.rows, words=options.words):
+    which = head.Which(source=options.source, subset=options.subset, row_length=options.row_length)
+    for row in head.head(options.set, num_rows=options.rows, which=which, words=options.words):
         print(row + "\n")
     return 0
 

@@ -7,21 +7,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from corpus import hub_terms
 from corpus.recipe import to_toml
 from corpus.sets import Manifest, Receipt
 
 # As the hub lists them (Dataset Card specification): rows of the whole set.
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
 _LARGEST = "n>1B"
-# SPDX identifiers that the hub knows, in its spelling; others are `other`.
-_LICENCES = frozenset(
-    """
-    apache-2.0 mit bsd-2-clause bsd-3-clause cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0
-    cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0
-    cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 gfdl odbl odc-by pddl
-    unlicense mpl-2.0 gpl-2.0 gpl-3.0 lgpl-3.0 agpl-3.0 unknown
-    """.split()  # noqa: SIM905 - a list literal of these would fill the page
-)
+_LEAST_SHARE = 0.01
+"""Of a source's checked text that must be in a language for the card to name it: a detector is
+wrong about a text now and then."""
+_NO_LANGUAGE = ("und", "mis")
 
 
 def dataset_card(manifest: Manifest) -> bytes:
@@ -36,7 +32,7 @@ def dataset_card(manifest: Manifest) -> bytes:
     name = section["corpus"]
     lines = [
         "---",
-        *_front_matter(name, sources, manifest.parts),
+        *_front_matter(manifest),
         "---",
         "",
         f"# {name}: packed rows for masked-language-model pretraining",
@@ -61,7 +57,7 @@ def dataset_card(manifest: Manifest) -> bytes:
             [
                 ["source", "licence", "language"],
                 *(
-                    [key, sources[key]["licence"], sources[key]["language"]]
+                    [key, sources[key]["licence"], _language_cell(manifest, key)]
                     for key in sorted(sources)
                 ),
             ]
@@ -87,17 +83,19 @@ def dataset_card(manifest: Manifest) -> bytes:
     return "\n".join(lines).encode()
 
 
-def _front_matter(
-    name: str, sources: Mapping[str, Mapping[str, str]], parts: Sequence[Receipt]
-) -> Iterator[str]:
+def _front_matter(manifest: Manifest) -> Iterator[str]:
+    section, parts = manifest.identity["section"], manifest.parts
+    own = [source["licence"] for source in section["sources"].values()]
+    licences = sorted({hub_terms.licence(name) for name in own})
     # JSON strings and lists are YAML; without quotes Norwegian, `no`, would be read as false.
-    licences = sorted({_licence(source["licence"]) for source in sources.values()})
-    yield f"pretty_name: {json.dumps(name)}"
+    yield f"pretty_name: {json.dumps(section['corpus'])}"
     yield f"license: {json.dumps(licences[0] if len(licences) == 1 else licences)}"
-    if licences == ["other"]:
-        own = sorted({source["licence"] for source in sources.values()})
-        yield f"license_name: {json.dumps(', '.join(own))}"
-    yield f"language: {json.dumps(sorted({source['language'] for source in sources.values()}))}"
+    others = [name for name in own if hub_terms.licence(name) == hub_terms.OTHER]
+    if called := hub_terms.licence_name(others):
+        yield f"license_name: {json.dumps(called)}"
+    tags = [tag for source in section["sources"] for tag in _languages(manifest, source)]
+    if codes := hub_terms.languages(tags):
+        yield f"language: {json.dumps(codes)}"
     yield 'task_categories: ["fill-mask"]'
     yield f"size_categories: {json.dumps([_size(sum(part.facts['num_rows'] for part in parts))])}"
     yield 'tags: ["gristmill", "tokenized", "packed"]'
@@ -133,8 +131,50 @@ def _configurations(parts: Sequence[Receipt]) -> dict[str, tuple[str, str, int]]
     }
 
 
-def _licence(name: str) -> str:
-    return name.lower() if name.lower() in _LICENCES else "other"
+def _languages(manifest: Manifest, source: str) -> list[str]:
+    """Return the languages of a source's text: as declared, where that is known to be so.
+
+    A recipe that leaves the language out says "en". That is right where documents in others are
+    dropped; where they are not, it is what was measured that counts.
+    """
+    declared = manifest.identity["section"]["sources"][source]["language"]
+    if _is_declared(manifest, source):
+        return [declared]
+    sizes: dict[str, int] = {}
+    for check in _checks(manifest):
+        if check["source"] == source:
+            sizes[check["language"]] = sizes.get(check["language"], 0) + check["num_bytes"]
+    least = _LEAST_SHARE * sum(sizes.values())
+    return sorted(
+        language
+        for language, size in sizes.items()
+        if size and size >= least and language not in _NO_LANGUAGE
+    )
+
+
+def _is_declared(manifest: Manifest, source: str) -> bool:
+    """Tell whether all documents of a source are in the language that it declares."""
+    section = manifest.identity["section"]
+    said = next(
+        (one for one in section.get("recipe", {}).get("source", ()) if one["name"] == source), {}
+    )
+    if "language" in said.get("columns", {}):
+        return False
+    # Trust is for languages that no model knows: of those only the declaration tells.
+    is_default = section["sources"][source]["language"] == "en"
+    return said.get("language_id") != "trust" or not is_default
+
+
+def _checks(manifest: Manifest) -> Sequence[Mapping[str, Any]]:
+    """Return what the tokenizer makes of some text by language; earlier versions say nothing."""
+    return manifest.facts.get("tokenizer_checks", ())
+
+
+def _language_cell(manifest: Manifest, source: str) -> str:
+    found = ", ".join(_languages(manifest, source))
+    if _is_declared(manifest, source):
+        return found
+    return f"measured: {found}" if found else "not measured"
 
 
 def _size(num_rows: int) -> str:

@@ -1,25 +1,21 @@
-"""Prove a finished set whole, and show what is in it.
-
-`head` shows text, also of a private corpus: that is what it is asked for. No other command does.
-"""
+"""Prove a finished set whole, and name what in it is not."""
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
-from tokenizers import Tokenizer
-
-from corpus import identity, sets, shard_check, storage, token_ids
+from corpus import fact_check, sets, shard_check, storage, token_ids
 from corpus.progress import Progress
-from corpus.shards import Shard, ShardSet
+from corpus.shards import ShardSet
 
 
 def damage(url: str) -> Iterator[str]:
     """Yield a line for everything about a set that is not whole.
 
     That is: files that are missing or differ from their digests; a manifest whose parts do not add
-    up to it; and of shards, rows that are not what corpus/FORMAT.md says, with their numbers.
+    up to it, or are not those of the receipts; and of shards, rows that are not what
+    corpus/FORMAT.md says, with their numbers, and facts that do not follow from rows and identity.
     """
     manifest = sets.read_manifest(url)
     damaged = list(_damaged_files(url, manifest))
@@ -29,10 +25,49 @@ def damage(url: str) -> Iterator[str]:
         yield f"{url}: the manifest's id is {manifest.id}, its identity's is {expected}"
     if sets.sum_counts(manifest.parts) != manifest.counts:
         yield f"{url}: the manifest's counts are not the sums of its parts'"
+    yield from _other_parts(url, manifest)
     yield from _other_rewritten(url, manifest)
     # Of a damaged file the digest says all there is to say.
     if manifest.stage == "shards" and not damaged:
-        yield from _unsound_shards(ShardSet(url, manifest))
+        yield from _unsound_shards(ShardSet(url, manifest), has_own_id=expected == manifest.id)
+
+
+def _other_parts(url: str, manifest: sets.Manifest) -> Iterator[str]:
+    """Yield how the receipts and files in the folder, and the parts in the manifest, differ."""
+    for part in manifest.parts:
+        place = sets.receipt_path(url, part.fingerprint)
+        try:
+            found = json.loads(storage.read_bytes(place))
+        except FileNotFoundError:
+            yield f"{place}: missing, the receipt of {part.name}"
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            yield f"{place}: damaged, the receipt of {part.name}"
+        else:
+            for key, own, its in _differing(
+                sets.receipt_to_json(part), found, f"parts.{part.name}"
+            ):
+                yield f"{url}: the manifest's {key} is {own}, by {place} {its}"
+    named = {f"{part.fingerprint}.json" for part in manifest.parts}
+    # Not every store lets everybody list its folders.
+    with suppress(PermissionError, *storage.client_errors()):
+        for name in storage.names(storage.join(url, "receipts")):
+            if name not in named:
+                place = storage.join(url, "receipts", name)
+                yield f"{place}: the receipt of a part that the manifest does not name"
+        files = {name for part in manifest.parts for name in part.files}
+        for name in storage.names(url):
+            # Whoever reads a folder of rows by a pattern would take it for one of them.
+            if name.endswith(".arrow") and name not in files:
+                yield f"{storage.join(url, name)}: a file that the manifest does not name"
+
+
+def _differing(own: Any, its: Any, where: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the keys at which two JSON values differ, and what stands there in either."""
+    if isinstance(own, dict) and isinstance(its, dict):
+        for key in sorted(own.keys() | its.keys()):
+            yield from _differing(own.get(key), its.get(key), f"{where}.{key}")
+    elif own != its:
+        yield where, json.dumps(own), json.dumps(its)
 
 
 def _other_rewritten(url: str, manifest: sets.Manifest) -> Iterator[str]:
@@ -44,29 +79,46 @@ def _other_rewritten(url: str, manifest: sets.Manifest) -> Iterator[str]:
             yield f"{url}: {name} is not the shard that documents were taken out of"
 
 
-def _unsound_shards(shards: ShardSet) -> Iterator[str]:
+def _unsound_shards(shards: ShardSet, *, has_own_id: bool) -> Iterator[str]:
+    manifest = shards.manifest
     try:
-        table = json.loads(shards.tokenizer_files()["tokenizer.json"])
+        table = json.loads(shards.tokenizer_json())
     except ValueError as error:
         yield str(error)
     else:
-        for line in token_ids.differences(table, shards.manifest.facts):
+        for line in token_ids.differences(table, manifest.facts):
             yield f"{shards.url}: the manifest's {line}"
-    digests = {part.name: part.facts.get("row_digest") for part in shards.manifest.parts}
+    malformed = list(fact_check.malformed(manifest))
+    gathered = None
+    # By an identity that is not the id's own nothing can be judged.
+    if has_own_id and not malformed:
+        malformed.extend(fact_check.of_manifest(manifest))
+        gathered = fact_check.Gathered(manifest)
+    yield from (f"{shards.url}: the manifest's {line}" for line in malformed)
+    facts = {part.name: part.facts for part in manifest.parts}
     with Progress(
         "verify rows", total=sum(shard.num_rows for shard in shards.shards), unit="rows"
     ) as progress:
         done = 0
         for shard in shards.shards:
             rows, documents = shards.table(shard), shards.documents(shard)
-            found = list(
-                shard_check.faults(shards, shard, rows, documents, shards.shard_unigram(shard))
-            )
-            if not found and shard_check.row_digest(rows, documents) != digests[shard.name]:
+            counts = shards.shard_unigram(shard)
+            found = list(shard_check.faults(shards, shard, rows, documents, counts))
+            own = facts[shard.name]
+            if not found and shard_check.row_digest(rows, documents) != own.get("row_digest"):
                 found.append("the digest of its rows is not the manifest's row_digest")
+            if found:
+                gathered = None  # what follows from all shards follows from sound ones
+            elif gathered is not None:
+                found.extend(gathered.add(shard.name, documents, counts))
+                entropy = shard_check.bigram_entropy(shards, shard, rows)
+                key = "bigram_entropy_nats"
+                found.extend(fact_check.differs(f"facts.{key}", own[key], entropy))
             yield from (f"{storage.join(shards.url, shard.name)}: {line}" for line in found)
             done += shard.num_rows
             progress.update(done)
+    if gathered is not None:
+        yield from (f"{shards.url}: the manifest's {line}" for line in gathered.differences())
 
 
 def _damaged_files(url: str, manifest: sets.Manifest) -> Iterator[str]:
@@ -89,81 +141,3 @@ def _damaged_files(url: str, manifest: sets.Manifest) -> Iterator[str]:
                     yield f"{place}: sha256 {found.sha256}, should be {file.sha256}"
             done += file.num_bytes
             progress.update(done)
-
-
-def head(url: str, *, num_rows: int, words: bool = False) -> Iterator[str]:
-    """Yield the first rows of a set as text.
-
-    Args:
-        url: of the set.
-        num_rows: how many.
-        words: of shards: put a bar before each word, where the rows say where words begin.
-    """
-    manifest = sets.read_manifest(url)
-    if manifest.stage == "shards":
-        yield from _head_shards(ShardSet(url, manifest), num_rows=num_rows, words=words)
-        return
-    left = num_rows
-    for part in manifest.parts:
-        if not part.file().endswith(".parquet") or left <= 0:
-            continue
-        with storage.open_read(storage.join(url, part.file())) as file:
-            batch = next(pq.ParquetFile(file).iter_batches(batch_size=left), None)
-        if batch is None:
-            continue
-        for row in batch.to_pylist():
-            left -= 1
-            shown = {
-                name: identity.show_id(value)
-                if name in ("id", "survivor", "a", "b") and value
-                else value
-                for name, value in row.items()
-                if name not in ("signature", "exact")
-            }
-            yield "\n".join(f"{name}: {value}" for name, value in shown.items())
-
-
-def _head_shards(shards: ShardSet, *, num_rows: int, words: bool) -> Iterator[str]:
-    tokenizer = Tokenizer.from_str(shards.tokenizer_files()["tokenizer.json"].decode())
-    left = num_rows
-    for shard in shards.shards:
-        if left <= 0:
-            return
-        yield from _head_shard(shards, shard, tokenizer, num_rows=left, words=words)
-        left -= shard.num_rows
-
-
-def _head_shard(
-    shards: ShardSet, shard: Shard, tokenizer: Tokenizer, *, num_rows: int, words: bool
-) -> Iterator[str]:
-    chosen = shards.select(source=shard.source, subset=shard.subset, row_length=shard.row_length)
-    rows = shards.rows(shard.source, shard.subset, shard.row_length)
-    first = sum(other.num_rows for other in chosen[: chosen.index(shard)])
-    titles = {
-        row["id"]: f"{row['title'] or row['key']} ({identity.show_id(row['id'])})"
-        for row in shards.documents(shard).to_pylist()
-    }
-    # A text may lack what is unknown to the vocabulary; what we put around it is not of it.
-    around = [shards.pad_id, shards.cls_id, shards.sep_id]
-    numbers = np.arange(first, first + min(num_rows, shard.num_rows))
-    starts = np.zeros((numbers.size, shard.row_length), dtype=np.bool_)
-    if words and rows.has_word_starts:
-        batch = rows.take(numbers, into=np.empty(starts.shape, dtype=np.int64), starts=starts)
-    else:
-        batch = rows.take(numbers)
-    for row in range(len(batch.input_ids)):
-        yield f"--- {shard.name} row {row}"
-        begin = 0
-        mine = batch.piece_rows == row
-        for end, document in zip(
-            batch.piece_ends[mine].tolist(), batch.piece_documents[mine].tolist(), strict=True
-        ):
-            ids = batch.input_ids[row, begin:end]
-            mine = ~np.isin(ids, around)
-            cuts = np.flatnonzero(starts[row, begin:end][mine])
-            text = "|".join(
-                tokenizer.decode(word.tolist(), skip_special_tokens=False)
-                for word in np.split(ids[mine], cuts)
-            )
-            yield f"[{titles.get(document, identity.show_id(document))}] {text}"
-            begin = end

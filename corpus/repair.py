@@ -1,7 +1,8 @@
 """Replace what is damaged or missing in a set by the same file of a copy of it.
 
 The manifest says what is the same: a file is taken only if it has the digest that it should have,
-so the copy may be any folder or URL with such files, whole itself or not.
+so the copy may be any folder or URL with such files, whole itself or not. Receipts are written anew
+from the manifest, which holds all that they say.
 """
 
 import hashlib
@@ -52,6 +53,14 @@ def repair(url: str, origin: str) -> Iterator[str]:
                     failed.append(f"{name}: {error}")
             done += file.num_bytes
             bar.update(done)
+    for part in manifest.parts:
+        name = storage.join("receipts", f"{part.fingerprint}.json")
+        found = sets.read_receipt(url, part.fingerprint)
+        if found is None:
+            sets.commit_part(url, part)
+            yield name
+        elif found != part:
+            failed.append(f"{name}: says otherwise than the manifest, so one was changed")
     if failed:
         more = f"\n... and {len(failed) - _NUM_SHOWN:,} more" if len(failed) > _NUM_SHOWN else ""
         raise ValueError(

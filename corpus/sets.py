@@ -111,8 +111,8 @@ def read_manifest(url: str) -> Manifest:
     """Read the manifest of a set folder.
 
     Raises:
-        ValueError: there is none (the set is absent or unfinished), it is damaged, or it has
-            another format version.
+        ValueError: there is none (the set is absent or unfinished), it cannot be read, it is
+            damaged, or it has another format version.
     """
     path = storage.join(url, MANIFEST)
     damaged = (
@@ -128,6 +128,8 @@ def read_manifest(url: str) -> Manifest:
         ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(damaged) from error
+    except (OSError, *storage.client_errors()) as error:
+        raise storage.unreachable(path, error) from error
     if not isinstance(value, dict):
         raise ValueError(damaged)
     found = value.pop("format_version", None)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from corpus import identity, schemas
+from corpus import identity, row_facts, schemas
 from corpus.shards import Shard, ShardSet
 
 _SHOWN = 3
@@ -32,6 +32,12 @@ def row_digest(shard: pa.RecordBatch | pa.Table, documents: pa.Table) -> str:
         + documents["id"].to_numpy()[numbers].astype("<u8").tobytes()
         + (b"" if starts is None else starts.tobytes())
     )
+
+
+def bigram_entropy(shards: ShardSet, shard: Shard, rows: pa.Table) -> float:
+    """Return the entropy of a token of a shard behind the one before it, as its part says it."""
+    ids = _columns(rows)[0].reshape(-1, shard.row_length)
+    return row_facts.bigram_entropy(ids, special=_specials(shards))
 
 
 def faults(
@@ -79,7 +85,12 @@ def faults(
     yield from _places(
         "document", np.r_[False, document_ids[1:] <= document_ids[:-1]], "is out of order by its id"
     )
-    yield from _differences(num_tokens=(int(sizes.sum()), shard.num_tokens))
+    yield from _differences(
+        num_tokens=(int(sizes.sum()), shard.num_tokens),
+        num_pieces=(len(ends), len(ends) if shard.num_pieces is None else shard.num_pieces),
+    )
+    if shards.manifest.facts.get("packing") in ("doc", "pair"):
+        yield from _crowded_rows(shards.manifest.facts["packing"], rows)
     counts = np.bincount(ids, minlength=shards.vocabulary)
     counts[_specials(shards)] = 0
     if counts.shape != unigram.shape or (counts != unigram).any():
@@ -216,6 +227,21 @@ def _broken_words(shards: ShardSet, rows: pa.Table, row_length: int) -> Iterator
         "row",
         (starts & is_frame).reshape(-1, row_length).any(axis=1),
         "has a word that begins with [CLS], [SEP] or [PAD]",
+    )
+
+
+def _crowded_rows(packing: str, rows: pa.Table) -> Iterator[str]:
+    """Yield the rows that hold more than their packing lets them."""
+    _, _, numbers, row_of = _columns(rows)
+    most = 1 if packing == "doc" else 2
+    num_pieces = np.diff(_offsets(rows, "pieces"))
+    yield from _places("row", num_pieces > most, f"has more than {most} pieces (packing {packing})")
+    same_row = row_of[1:] == row_of[:-1]
+    mixed = row_of[1:][same_row & (numbers[1:] != numbers[:-1])]
+    yield from _places(
+        "row",
+        np.bincount(mixed, minlength=rows.num_rows) > 0,
+        f"has pieces of several documents (packing {packing})",
     )
 
 

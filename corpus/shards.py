@@ -105,7 +105,7 @@ class ShardSet:
                 f"{storage.join(url, sets.MANIFEST)}: damaged manifest, {error} is missing or "
                 "wrong; take that of a copy, or remove the set's folder and run `make shards` again"
             ) from error
-        self._files = {name: file for part in manifest.parts for name, file in part.files.items()}
+        self.files = {name: file for part in manifest.parts for name, file in part.files.items()}
         self.sources = sorted({shard.source for shard in self.shards})
         self.row_lengths = sorted({shard.row_length for shard in self.shards})
 
@@ -203,7 +203,7 @@ class ShardSet:
         return storage.local_path(url) or storage.read_bytes(url)
 
     def _check(self, name: str, *, verify_digests: bool = False) -> None:
-        url, wanted = storage.join(self.url, name), self._files[name]
+        url, wanted = storage.join(self.url, name), self.files[name]
         try:
             if storage.size(url) != wanted.num_bytes:
                 raise ValueError(
@@ -227,8 +227,20 @@ class ShardSet:
         return _open_table(storage.join(self.url, name))
 
     def shard_unigram(self, shard: Shard) -> NDArray[np.int64]:
-        """Return how often each id stands in a shard's rows, int64 [vocabulary], specials as 0."""
-        return read_unigram(storage.join(self.url, f"{shard.name}.unigram.arrow"))
+        """Return how often each id stands in a shard's rows, int64 [vocabulary], specials as 0.
+
+        It is a small file, and nothing in it tells whether it belongs to these rows: so it is read
+        whole, and its digest compared.
+        """
+        name = f"{shard.name}.unigram.arrow"
+        url = storage.join(self.url, name)
+        try:
+            content = storage.read_bytes(url)
+        except FileNotFoundError as error:
+            raise ValueError(f"{url}: missing; {_CURE}") from error
+        if identity.digest(content) != self.files[name].sha256:
+            raise ValueError(f"{url}: damaged, or of another set (its sha256 is wrong); {_CURE}")
+        return _counts(_table_of(url, pa.BufferReader(content)))
 
     def documents(self, shard: Shard) -> pa.Table:
         """Return the document table of a shard (schemas.SHARD_DOCUMENTS)."""
@@ -260,34 +272,50 @@ class ShardSet:
             total += self.shard_unigram(shard)
         return total
 
+    def tokenizer_json(self) -> bytes:
+        """Return tokenizer.json.
+
+        Raises:
+            ValueError: it is missing, or not the one that the rows were encoded with.
+        """
+        content = self._tokenizer_file("tokenizer.json")
+        if identity.digest(content) != self.tokenizer_digest:
+            raise ValueError(
+                f"{storage.join(self.tokenizer_url, 'tokenizer.json')}: not the tokenizer that "
+                f"these rows were encoded with (its sha256 is wrong); {_CURE}"
+            )
+        return content
+
     def tokenizer_files(self) -> dict[str, bytes]:
         """Return the tokenizer's files by name.
 
         Raises:
-            ValueError: tokenizer.json is not the one that the rows were encoded with.
+            ValueError: one is missing, or tokenizer.json is not the one that the rows were encoded
+                with.
         """
-        files: dict[str, bytes] = {}
+        files = {"tokenizer.json": self.tokenizer_json()}
         # By the manifest: not every web server lists what is in a folder.
-        for path in sorted({f"{TOKENIZER_FOLDER}/tokenizer.json", *self.manifest.files}):
+        for path in sorted(self.manifest.files):
             folder, _, name = path.partition("/")
-            if folder == TOKENIZER_FOLDER:
-                url = storage.join(self.tokenizer_url, name)
-                try:
-                    files[name] = storage.read_bytes(url)
-                except FileNotFoundError as error:
-                    raise ValueError(f"{url}: missing; {_CURE}") from error
-        url = storage.join(self.tokenizer_url, "tokenizer.json")
-        if identity.digest(files["tokenizer.json"]) != self.tokenizer_digest:
-            raise ValueError(
-                f"{url}: not the tokenizer that these rows were encoded with (its sha256 is "
-                f"wrong); {_CURE}"
-            )
+            if folder == TOKENIZER_FOLDER and name not in files:
+                files[name] = self._tokenizer_file(name)
         return files
+
+    def _tokenizer_file(self, name: str) -> bytes:
+        url = storage.join(self.tokenizer_url, name)
+        try:
+            return storage.read_bytes(url)
+        except FileNotFoundError as error:
+            raise ValueError(f"{url}: missing; {_CURE}") from error
 
 
 def read_unigram(url: str) -> NDArray[np.int64]:
     """Read a `.unigram.arrow` file: int64 [vocabulary]."""
-    return _open_table(url)["count"].to_numpy().astype(np.int64)
+    return _counts(_open_table(url))
+
+
+def _counts(table: pa.Table) -> NDArray[np.int64]:
+    return table["count"].to_numpy().astype(np.int64)
 
 
 def table_bytes(table: pa.Table) -> bytes:
@@ -324,12 +352,18 @@ def _open_table(url: str) -> pa.Table:
     local: Path | None = storage.local_path(url)
     try:
         content = storage.read_bytes(url) if local is None or not local.exists() else None
+        source = pa.memory_map(str(local)) if content is None else pa.BufferReader(content)
     except FileNotFoundError as error:
         raise ValueError(f"{url}: missing; {_CURE}") from error
-    try:
-        source = pa.memory_map(str(local)) if content is None else pa.BufferReader(content)
-        return pa.ipc.open_file(source).read_all()
     except PermissionError as error:
         raise ValueError(f"{url}: may not be read by this user; change its mode") from error
+    except OSError as error:
+        raise ValueError(f"{url}: damaged: {error}; {_CURE}") from error
+    return _table_of(url, source)
+
+
+def _table_of(url: str, source: pa.NativeFile) -> pa.Table:
+    try:
+        return pa.ipc.open_file(source).read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{url}: damaged: {error}; {_CURE}") from error

@@ -100,10 +100,17 @@ def _reaching(url: str) -> Iterator[None]:
     try:
         yield
     except (OSError, *client_errors()) as error:
-        raise ValueError(
-            f"{url}: cannot be reached: {error}; check its name, the credentials and, for a store "
-            "of your own, the endpoint"
-        ) from error
+        raise unreachable(url, error) from error
+
+
+def unreachable(url: str, error: Exception) -> ValueError:
+    """Return the error that says what to check when a store, or a disk, does not let us in."""
+    if local_path(url) is not None and isinstance(error, OSError):
+        return ValueError(f"{url}: cannot be read: {error.strerror or error}; change its mode")
+    return ValueError(
+        f"{url}: cannot be reached: {error}; check its name, the credentials and, for a store "
+        "of your own, the endpoint"
+    )
 
 
 def exists(url: str) -> bool:
@@ -112,7 +119,8 @@ def exists(url: str) -> bool:
     if local is not None:
         return local.exists()
     fs, path = split(url)
-    return bool(fs.exists(path))
+    with _reaching(url):
+        return bool(fs.exists(path))
 
 
 def size(url: str) -> int:

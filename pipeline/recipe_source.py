@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from corpus import hub_terms
 from pipeline.fate import rules as rule_table
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -28,8 +29,8 @@ class Source:
     `hub:owner/name`, `hub:owner/name@revision:configuration:split` or `hub:folder:...` for what
     `datasets.load_dataset` finds under that name, or a folder that `save_to_disk` wrote."""
     language: str = "en"
-    """ISO 639 code that the source declares; kind dataset: a `language` in `columns` overrides it
-    row by row."""
+    """ISO 639 code that the source declares ("pt-BR"); kind dataset: a `language` in `columns`
+    overrides it row by row."""
     language_id: Literal["check", "trust"] = "check"
     """check: a document that is found to be in another language than the declared one is dropped.
     trust: the declaration is taken for true, as it must be for a language that the model does not
@@ -79,6 +80,7 @@ class Source:
             )
         if not self.paths:
             raise ValueError("paths is empty; name at least one file")
+        hub_terms.check_language(self.language)
         if not 0 < self.sample <= 1:
             raise ValueError(f"sample must be greater than 0 and at most 1, got {self.sample}")
         if not 1 <= self.max_record_mb <= 1024:

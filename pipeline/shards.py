@@ -18,13 +18,13 @@ import numpy as np
 import pyarrow as pa
 
 from corpus import card, identity, sets, storage, token_ids
+from corpus.bins import bin_of, num_bins, partitions
 from corpus.sets import Manifest, Receipt
 from corpus.shards import SHARD_FORMAT, SPECIAL_TOKENS, TOKENIZER_FOLDER, WORDS_FORMAT
 from pipeline import recipe_record, tokenizer
 from pipeline.encoding import encoders, proof, tokens
 from pipeline.match import partition
 from pipeline.packing import rows, shard_files
-from pipeline.packing.bins import bin_of, num_bins, partitions
 from pipeline.recipe import Recipe
 from pipeline.running.flow import (
     Output,
@@ -37,7 +37,7 @@ from pipeline.running.flow import (
 )
 from pipeline.segmenting import segmenters, word_starts
 
-VERSION = 5
+VERSION = 6
 _BATCH_DOCUMENTS = 64
 _BATCH_CHARS = 1 << 24
 
@@ -86,7 +86,7 @@ def stage(
     common: dict[str, Any] = {
         "inputs": tokenizer.joined_inputs(decided, documents, data=data),
         "section": section,
-        "bins": num_bins(decided, config),
+        "bins": num_bins(decided.counts, bin_mb=config.bin_mb),
         "vocabulary": {
             "size": vocabulary.facts["vocabulary"],
             "special": vocabulary.facts["special_tokens"],

@@ -183,6 +183,7 @@ def _evaluate(parsed: argparse.Namespace, _: list[str]) -> int:
             lock.locked(str(folder), command="python -m train evaluate"),
             lock.using(shards.url),
         ):
+            run.session.prove(subset="held_out")
             device = "cuda" if torch.cuda.is_available() else "cpu"
             found = evaluate.evaluate(
                 run.session, runs.load(run), step=run.state.step, device=device

@@ -72,6 +72,11 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def is_first_on_node() -> bool:
+    """Tell whether this is the rank of its machine that does what is done there once."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 def join() -> Ranks:
     """Join the process group that the environment describes, or make one of a single rank."""
     on_gpu = torch.cuda.is_available()

@@ -252,7 +252,7 @@ def bytes_of(shards: "ShardSet") -> NDArray[np.int64]:
     """Return int64 [V]: how many bytes of text each token stands for."""
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_str(shards.tokenizer_files()["tokenizer.json"].decode())
+    tokenizer = Tokenizer.from_str(shards.tokenizer_json().decode())
     # A byte-level alphabet spells each byte as one character.
     byte_level = "ByteLevel" in repr(tokenizer.decoder)
     sizes = np.zeros(shards.vocabulary, dtype=np.int64)

@@ -55,8 +55,8 @@ def fit(session: "Session", run: Path) -> Fitted:
         run: the folder of the run.
 
     Raises:
-        ValueError: the folder belongs to another recipe or other shards, another process is
-            training in it, or the loss is not finite.
+        ValueError: the folder belongs to another recipe or other shards, a shard is damaged,
+            another process is training in it, or the loss is not finite.
     """
     path = runs.checked(run, session)
     state = None if path is None else saved.read_state(path)
@@ -71,6 +71,10 @@ def fit(session: "Session", run: Path) -> Fitted:
     session.check_batches(world_size=engine.world_size())
     if path is not None:
         log.info("continuing from %s", path)
+    if engine.is_first_on_node():
+        # The others wait for it in `join`, for as long as torch.distributed lets them.
+        with lock.using(session.shards.url):
+            session.prove()
     ranks = engine.join()
     held = lock.locked(str(run), command="python -m train fit") if ranks.rank == 0 else None
     with held or nullcontext(), lock.using(session.shards.url):

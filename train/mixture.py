@@ -4,6 +4,7 @@ A period of 65,536 rows holds each source's quota, spread evenly. The global row
 the source and how many of its rows came before, so there is nothing to save and nothing to replay.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -52,13 +53,13 @@ def mixture(weights: Mapping[str, float]) -> Mixture:
     """Make the interleaving for shares of rows per source; they need not sum to one.
 
     Raises:
-        ValueError: a weight is negative, all are zero, or one is too small for a single row of
-            65,536.
+        ValueError: a weight is negative or no finite number, all are zero, or one is too small for
+            a single row of 65,536.
     """
     total = sum(weights.values())
-    if not weights or not total > 0 or min(weights.values()) < 0:
+    if not 0 < total < math.inf or min(weights.values()) < 0:
         raise ValueError(
-            f"the shares of [data] shards must be positive numbers, got {dict(weights)}"
+            f"the shares of [data] shards must be positive, finite numbers, got {dict(weights)}"
         )
     exact = np.array([weight / total * PERIOD for weight in weights.values()])
     quotas = np.floor(exact).astype(np.int64)

@@ -241,5 +241,5 @@ def vocabulary_of(shards: "ShardSet") -> dict[str, int]:
     """Return the shards' tokens and their ids."""
     from tokenizers import Tokenizer
 
-    data = shards.tokenizer_files()["tokenizer.json"]
+    data = shards.tokenizer_json()
     return Tokenizer.from_str(data.decode()).get_vocab(with_added_tokens=True)

@@ -32,6 +32,10 @@ class DataConfig:
     and once per epoch."""
     block_shards: int = 8
     """Shards over which the order `blocks` shuffles rows at a time."""
+    verify: Literal["once", "always", "never"] = "once"
+    """When `fit`, before the first step, and `evaluate` compare the sha256 of the shards that they
+    will read, of a set on this machine: once (and again after a file has changed), always, or
+    never. Shards from elsewhere are compared as they are fetched."""
 
     def __post_init__(self) -> None:
         for name in ("row_length", "block_shards"):
@@ -219,11 +223,12 @@ class Recipe:
         """Return what makes a run this run, as plain JSON.
 
         What may change between the parts of one run is left out: checkpoints, logs, the cache, the
-        ZeRO stage and the micro batch.
+        ZeRO stage, the micro batch and whether digests are compared.
         """
         table = recipe.to_table(self)
         for section in ("cache", "checkpoint", "log", "zero"):
             del table[section]
+        del table["data"]["verify"]
         for section in (table["schedule"], *table["phase"]):
             del section["micro_batch"]
         return table

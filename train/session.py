@@ -1,5 +1,7 @@
 """What a recipe and a shard set give together: the rows, their order, the masks and an identity."""
 
+import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus import storage
+from corpus import proven, storage
 from corpus.shards import ShardSet
 from train import order, pairs, phases, vocabulary
 from train.cache import cached_files
@@ -16,6 +18,8 @@ from train.stream import Rows, Stream, read
 
 if TYPE_CHECKING:
     from train.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +64,37 @@ class Session:
         """
         for phase in self.stream.timeline.phases:
             phase.micro_batches(world_size=world_size)
+
+    def prove(self, *, subset: str = "train") -> None:
+        """Compare the digests of the shards that are read, as [data] verify says.
+
+        Only of a set on this machine: what is fetched is compared then.
+
+        Args:
+            subset: train, or what is evaluated on: held_out.
+
+        Raises:
+            ValueError: some are missing or damaged; the message names them and the cure.
+        """
+        folder, how = storage.local_path(self.shards.url), self.recipe.data.verify
+        if folder is None or how == "never":
+            return
+        read = {
+            (source, subset, rows.row_length)
+            for part in self.stream.readings
+            for source, rows in part.rows.items()
+        }
+        names = [
+            name
+            for shard in self.shards.shards
+            if (shard.source, shard.subset, shard.row_length) in read
+            for name in shard.row_files()
+        ]
+        begin = time.monotonic()
+        files = {name: self.shards.files[name] for name in names}
+        if num_bytes := proven.prove(folder, files, again=how == "always"):
+            seconds = time.monotonic() - begin
+            log.info("shards are whole: %.2f GB compared in %.1f s", num_bytes / 1e9, seconds)
 
     def unigram(self) -> NDArray[np.float64]:
         """Return float64 [V]: how often each id comes up, sources weighted as in the mixture."""

@@ -22,7 +22,6 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from corpus import identity, storage
 from corpus.shards import ShardSet
 from train import edges, kernels
 from train.mask import Vocabulary
@@ -51,15 +50,9 @@ def of_shards(shards: ShardSet, *, words: bool) -> Vocabulary:
         words: whether whole words are masked.
 
     Raises:
-        ValueError: its tokenizer.json is not the one that the rows were encoded with.
+        ValueError: its tokenizer.json is missing, or not the one that the rows were encoded with.
     """
-    url = storage.join(shards.tokenizer_url, "tokenizer.json")
-    content = storage.read_bytes(url)
-    if identity.digest(content) != shards.tokenizer_digest:
-        raise ValueError(
-            f"{url}: not the tokenizer that these rows were encoded with (its sha256 is wrong); "
-            "remove the set's folder and run `make shards` again"
-        )
+    content = shards.tokenizer_json()
     return Vocabulary(
         size=shards.vocabulary,
         mask_id=shards.mask_id,

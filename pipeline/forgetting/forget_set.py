@@ -29,7 +29,7 @@ from pipeline.packing import shard_files
 from pipeline.running.flow import Output, Part, do_part, part_fingerprint
 
 U64: TypeAlias = NDArray[np.uint64]
-VERSION = 2
+VERSION = 3
 _README = "README.md"
 
 

@@ -183,28 +183,3 @@ def unigram(
     counts = np.bincount(ids, minlength=vocabulary).astype(np.int64)
     counts[list(special.values())] = 0
     return counts
-
-
-def bigram_entropy(shard: pa.RecordBatch, *, special: dict[str, int]) -> float:
-    """Return how uncertain a token is when the one before it is known, in nats.
-
-    The entropy of the pairs of neighbours in the rows less that of their first tokens; pairs with a
-    special token do not count. Only the shard's own pairs are known, so it is less than that of the
-    language: most pairs of a small shard stand in it once.
-    """
-    column = cast("pa.FixedSizeListArray", shard.column("input_ids"))
-    ids = column.flatten().to_numpy().astype(np.int64).reshape(-1, column.type.list_size)
-    is_text = ~np.isin(ids, list(special.values()))
-    both = is_text[:, :-1] & is_text[:, 1:]
-    first, second = ids[:, :-1][both], ids[:, 1:][both]
-    pairs = np.unique((first << 32) | second, return_counts=True)[1]
-    return entropy(pairs) - entropy(np.bincount(first))
-
-
-def entropy(counts: NDArray[np.int64]) -> float:
-    """Return the entropy of a distribution given by counts, in nats; 0 of none."""
-    total = counts.sum()
-    if not total:
-        return 0.0
-    share = counts[counts > 0] / total
-    return float(-(share * np.log(share)).sum())

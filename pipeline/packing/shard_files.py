@@ -1,12 +1,13 @@
 """The files of one shard, and what a manifest says of the rows in all of them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from corpus import row_facts as corpus_facts
 from corpus import schemas, storage
 from corpus.sets import Receipt
 from corpus.shard_check import row_digest
@@ -39,6 +40,8 @@ def write(
         writer.write_batch(shard)
     counts = rows.unigram(shard, vocabulary=inputs["vocabulary"], special=inputs["special"])
     unigram = pa.table([counts], schema=schemas.UNIGRAM)
+    column = cast("pa.FixedSizeListArray", shard.column("input_ids"))
+    ids = column.flatten().to_numpy().reshape(-1, column.type.list_size)
     for what, table in (("documents", documents), ("unigram", unigram)):
         with output.create(f"{name}.{what}.arrow") as file:
             file.write(table_bytes(table))
@@ -51,7 +54,7 @@ def write(
         num_tokens=num_tokens,
         num_documents=documents.num_rows,
         row_digest=row_digest(shard, documents),
-        bigram_entropy_nats=round(rows.bigram_entropy(shard, special=inputs["special"]), 6),
+        bigram_entropy_nats=corpus_facts.bigram_entropy(ids, special=inputs["special"].values()),
     )
     if inputs["segmenter"]:
         output.facts.update(segmenter=inputs["segmenter"])
@@ -75,33 +78,10 @@ def row_facts(
     receipts: Sequence[Receipt], url: str, *, row_lengths: list[int]
 ) -> dict[str, dict[str, float]]:
     """Return fill and entropies by "source row_length", from the shards in a set's folder."""
-    fill: dict[str, float] = {}
-    entropy: dict[str, float] = {}
-    bigram_entropy: dict[str, float] = {}
-    for source in sorted({receipt.facts["source"] for receipt in receipts}):
-        for length in row_lengths:
-            mine = [
-                receipt
-                for receipt in receipts
-                if receipt.facts["source"] == source and receipt.facts["row_length"] == length
-            ]
-            num_rows = sum(receipt.facts["num_rows"] for receipt in mine)
-            num_tokens = sum(receipt.facts["num_tokens"] for receipt in mine)
-            fill[f"{source} {length}"] = round(num_tokens / max(1, num_rows * length), 6)
-            train = [receipt for receipt in mine if receipt.facts["subset"] == "train"]
-            entropy[f"{source} {length}"] = _entropy(train, url)
-            weights = [receipt.facts["num_tokens"] for receipt in train]
-            values = [receipt.facts["bigram_entropy_nats"] for receipt in train]
-            bigram_entropy[f"{source} {length}"] = round(
-                sum(w * v for w, v in zip(weights, values, strict=True)) / max(1, sum(weights)), 6
-            )
-    return {"fill": fill, "unigram_entropy_nats": entropy, "bigram_entropy_nats": bigram_entropy}
-
-
-def _entropy(receipts: list[Receipt], url: str) -> float:
-    """Return the entropy of the train tokens' distribution, in nats per token."""
-    total: NDArray[np.int64] | None = None
+    unigrams: dict[tuple[str, int], NDArray[np.int64]] = {}
     for receipt in receipts:
-        counts = read_unigram(storage.join(url, f"{receipt.name}.unigram.arrow"))
-        total = counts if total is None else total + counts
-    return 0.0 if total is None else round(rows.entropy(total), 6)
+        if receipt.facts["subset"] == "train":
+            key = receipt.facts["source"], receipt.facts["row_length"]
+            counts = read_unigram(storage.join(url, f"{receipt.name}.unigram.arrow"))
+            unigrams[key] = unigrams[key] + counts if key in unigrams else counts
+    return corpus_facts.row_facts(receipts, unigrams, row_lengths=row_lengths)

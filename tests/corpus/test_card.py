@@ -83,7 +83,67 @@ def test_a_licence_that_the_hub_does_not_know_is_named_in_words():
     head = front_matter(
         dataset_card(manifest([part("a", "train", 64)], {"a": ("our own terms", "en")}))
     )
-    assert (head["license"], head["license_name"]) == ("other", "our own terms")
+    assert (head["license"], head["license_name"]) == ("other", "our-own-terms")
+
+
+@pytest.mark.parametrize(
+    ("named", "licence", "name"),
+    [
+        (["MIT|x"], "other", "mit-x"),
+        (["CC-BY-SA-4.0"], "cc-by-sa-4.0", None),
+        (["ODC-By-1.0"], "odc-by", None),
+        (["GPL-3.0-or-later"], "gpl-3.0", None),
+        (["Öffentlich: ja!", "MIT"], ["mit", "other"], "ffentlich-ja"),
+        (["Terms B", "Terms A"], "other", "terms-a-and-terms-b"),
+        (["許可"], "other", None),
+        (["unknown"], "unknown", None),
+    ],
+)
+def test_licences_are_the_hubs_or_other_with_a_name_that_it_takes(named, licence, name):
+    sources = {f"s{number}": (own, "en") for number, own in enumerate(named)}
+    card = dataset_card(manifest([part("s0", "train", 64)], sources))
+    head = front_matter(card)
+    assert (head["license"], head.get("license_name")) == (licence, name)
+    assert all(own.replace("|", "\\|") in card.decode() for own in named)
+
+
+def checks(source: str, **num_bytes: int) -> list[dict]:
+    return [
+        {"source": source, "language": language, "num_bytes": number}
+        for language, number in num_bytes.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "recipe", "written", "cell"),
+    [
+        ("en", {}, ["en"], "en"),
+        ("zh-Hant-TW", {}, ["zh"], "zh-Hant-TW"),
+        ("ltg", {"language_id": "trust"}, ["ltg"], "ltg"),
+        ("English", {}, None, "English"),
+        # Left out of the recipe, it says nothing.
+        ("en", {"language_id": "trust"}, ["de", "fr"], "measured: de, fr"),
+        ("nl", {"columns": {"language": "lang"}}, ["de", "fr"], "measured: de, fr"),
+    ],
+)
+def test_languages_are_what_is_known_of_the_text(language, recipe, written, cell):
+    made = manifest([part("a", "train", 64)], {"a": ("mit", language)})
+    made.identity["section"]["recipe"]["source"] = [{"name": "a", **recipe}]
+    made.facts["tokenizer_checks"] = [
+        *checks("a", de=900, fr=90, und=500, en=1),
+        *checks("b", it=100_000),
+    ]
+    card = dataset_card(made)
+    assert front_matter(card).get("language") == written
+    assert f"| a | mit | {cell} |" in card.decode()
+
+
+def test_nothing_is_said_of_languages_that_were_not_measured():
+    made = manifest([part("a", "train", 64)], {"a": ("mit", "en")})
+    made.identity["section"]["recipe"]["source"] = [{"name": "a", "language_id": "trust"}]
+    card = dataset_card(made)
+    assert "language" not in front_matter(card)
+    assert "| a | mit | not measured |" in card.decode()
 
 
 @pytest.mark.parametrize(

@@ -317,3 +317,8 @@ def test_a_changed_declaration_makes_only_its_own_sources_measures_anew():
     (a, b), (same, other) = marks("en"), marks("de")
     assert a == same
     assert b != other
+
+
+def test_a_recipe_names_languages_by_their_codes():
+    with pytest.raises(ValueError, match=r"language must be a code of ISO 639.*got 'English'"):
+        Source(name="s", kind="text", paths=("x",), language="English")

@@ -103,6 +103,22 @@ def test_the_whole_way(shards_folder: Path, tmp_path: Path, toml: str, capsys) -
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), check=True)
 
 
+@pytest.mark.parametrize("name", ["wiki-train-32.arrow", "books-train-32.documents.arrow"])
+def test_a_damaged_shard_stops_a_run_before_its_first_step(
+    shards_folder: Path, tmp_path: Path, toml: str, capsys, name: str
+) -> None:
+    copy = Path(shutil.copytree(shards_folder, tmp_path / "set"))
+    fit = ["fit", "--model", toml, "--data", str(copy), "--run", str(tmp_path / "run")]
+    damaged = bytearray((copy / name).read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (copy / name).write_bytes(damaged)
+    assert main(fit) == 2
+    said = capsys.readouterr().err
+    assert f"error: {copy / name}: damaged: sha256 " in said
+    assert f"`python -m corpus repair {copy} --from URL`" in said
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
 def test_one_two_one_ranks_see_the_same_rows_and_masks(shards_folder: Path, tmp_path: Path) -> None:
     toml = tmp_path / "nano.toml"

@@ -30,7 +30,18 @@ def test_shares_are_near_what_was_asked_for_at_every_prefix(weights: dict[str, f
         assert np.abs(np.cumsum(source == number) - share * seen).max() < 3 + len(weights)
 
 
-@pytest.mark.parametrize("weights", [{}, {"a": 0.0}, {"a": -1.0, "b": 2.0}, {"a": 1.0, "b": 1e-9}])
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {},
+        {"a": 0.0},
+        {"a": -1.0, "b": 2.0},
+        {"a": 1.0, "b": 1e-9},
+        {"a": float("inf")},
+        {"a": float("nan"), "b": 1.0},
+        {"a": 1e308, "b": 1e308},
+    ],
+)
 def test_shares_that_make_no_sense_are_refused(weights: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="share"):
         mixture(weights)
