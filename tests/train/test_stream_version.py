@@ -31,15 +31,15 @@ CHAINS = {
     "words": "9aac1da142523a3d",
     "words 80-10-10 in blocks": "f9721d877c567925",
     "spans": "790d5db640843133",
-    "spans 80-10-10 over phases": "cbb9aee43c71c882",
-    "tokens in blocks over phases": "0a53446e120a5fc8",
+    "spans 80-10-10 over phases": "e60cfec402dc7f72",
+    "tokens in blocks over phases": "9a5296d5cf45a427",
     "pairs in order": "dcf3c05a208a4fb2",
     "pairs next": "a13ed7cb30327491",
     "pairs next in blocks": "ef1622e896c4a422",
     "pairs as one text": "143b8e3263eaab9a",
 }
 """The first 16 digits of each recipe's chain."""
-MIXTURE = "aed5e89b9d07f813"
+MIXTURE = "8d2cde07eb7cfdf6"
 RAISE = "a draw was changed: raise train.stream.VERSION, and write down here what it gives"
 
 PAD, CLS, SEP, MASK = 0, 2, 3, 4
@@ -53,15 +53,16 @@ BASE = {
     "model": {"preset": "nano"},
     "mask": {"rate": [0.3, 0.15]},
     "schedule": {
-        "tokens": 8 * 8 * 48,
+        "tokens": 8 * 8 * 48 - 50,
         "rows_per_step": 8,
         "micro_batch": 4,
         "peak_learning_rate": 1e-3,
     },
 }
+# Their tokens are no whole steps: where a phase begins is part of what is held.
 PHASES = [
-    {"from_tokens": 3 * 8 * 48, "shards": {"wiki": 0.2, "books": 0.8}},
-    {"from_tokens": 5 * 8 * 48, "row_length": 64, "rows_per_step": 6, "rate": [0.2, 0.4]},
+    {"from_tokens": 3 * 8 * 48 - 300, "shards": {"wiki": 0.2, "books": 0.8}},
+    {"from_tokens": 5 * 8 * 48 + 50, "row_length": 64, "rows_per_step": 6, "rate": [0.2, 0.4]},
 ]
 RECIPES = {
     "tokens": {},
@@ -231,7 +232,7 @@ def test_rows_and_masks_are_those_of_the_version(name: str) -> None:
 
 def test_the_mixture_is_that_of_the_version() -> None:
     # Of a whole period, which the few rows above do not reach: quotas and turns.
-    found = mixture({"a": 5.0, "b": 2.9, "c": 0.7, "d": 0.001})
+    found = mixture({"a": 5.0, "b": 2.9, "c": 0.7, "d": 0.02})
     columns = (found.quotas, found.source_of, found.before)
     digest = hashlib.sha256(b"".join(column.astype("<i8").tobytes() for column in columns))
     assert (stream.VERSION, digest.hexdigest()[:16]) == (VERSION, MIXTURE), RAISE
