@@ -33,6 +33,12 @@ def test_shares_are_near_what_was_asked_for_at_every_prefix(weights: dict[str, f
         assert np.abs(np.cumsum(source == number) - share * seen).max() < 3 + len(weights)
 
 
+@pytest.mark.parametrize("weights", [{}, {"a": 0.0}, {"a": -1.0, "b": 2.0}, {"a": 1.0, "b": 1e-9}])
+def test_shares_that_make_no_sense_are_refused(weights: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="share"):
+        mixture(weights)
+
+
 @given(weights=WEIGHTS)
 def test_slots_that_rounding_leaves_over_go_to_the_largest_remainders(weights) -> None:
     quotas, total = mixture(weights).quotas.astype(np.int64), sum(weights.values())
@@ -77,9 +83,3 @@ def test_without_shares_sources_come_by_their_sizes_and_a_tiny_one_still_comes()
     # A source of a millionth of all rows gets a row or two of each period.
     made = weights_or_sizes(None, {"a": Sized(1_000_000), "b": Sized(1)})
     assert 1 <= made.quotas[1] <= 2
-
-
-@pytest.mark.parametrize("weights", [{}, {"a": 0.0}, {"a": -1.0, "b": 2.0}, {"a": 1.0, "b": 1e-9}])
-def test_shares_that_make_no_sense_are_refused(weights: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="share"):
-        mixture(weights)
