@@ -35,18 +35,17 @@ def test_what_was_asked_for_longest_ago_goes_first(memory, tmp_path) -> None:
     assert not second.exists()
 
 
-def test_a_file_on_its_way_counts_as_large_as_it_will_be(memory, tmp_path) -> None:
-    small, large = some_files(memory, 2)
-    made = ShardCache(tmp_path, max_bytes=small[1].num_bytes + large[1].num_bytes)
-    path = made.fetch(*small)
-    with made._room(*large) as part:
-        assert part.stat().st_size == large[1].num_bytes
-        assert path.exists()
-    assert not part.exists()
-    # Without a byte of it having come, there is no room for both.
+def test_a_file_on_its_way_counts_as_large_as_it_will_be(web, proxy, tmp_path, monkeypatch):
+    url, use = web
+    use()
+    small, large = some_files(url, 2)
     made = ShardCache(tmp_path, max_bytes=small[1].num_bytes + large[1].num_bytes - 1)
-    with made._room(*large):
-        assert not path.exists()
+    monkeypatch.setattr(proxy, "watched", tmp_path)
+    proxy.sizes.clear()
+    made.fetch(*small)
+    made.fetch(*large)
+    # What the cache held when each was asked for, before a byte of it had come.
+    assert proxy.sizes == [small[1].num_bytes, large[1].num_bytes]
 
 
 def test_a_copy_of_another_size_is_fetched_again_whatever_its_time(memory, tmp_path) -> None:
