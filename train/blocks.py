@@ -44,7 +44,7 @@ def layout(sizes: tuple[int, ...], *, block: int, seed: int, source: str, epoch:
         epoch: counted from zero.
     """
     num = len(sizes)
-    key = keyed.mix(seed, order.VERSION, order.source_key(source), epoch, _SHARDS)
+    key = keyed.mix(seed, order.DRAW, order.source_key(source), epoch, _SHARDS)
     shards = order.permute(np.arange(num, dtype=np.uint64), size=num, key=key)
     counts = np.array(sizes, dtype=np.uint64)[shards]
     starts = np.concatenate([np.zeros(1, np.uint64), np.cumsum(counts, dtype=np.uint64)])
@@ -72,7 +72,7 @@ def rows_of(ordinals: U64, *, sizes: tuple[int, ...], block: int, seed: int, sou
         for number in np.unique(blocks[epochs == epoch]).tolist():
             mine = np.flatnonzero((epochs == epoch) & (blocks == number))
             begin, end = int(there.blocks[number]), int(there.blocks[number + 1])
-            key = keyed.mix(seed, order.VERSION, order.source_key(source), epoch, _ROWS, number)
+            key = keyed.mix(seed, order.DRAW, order.source_key(source), epoch, _ROWS, number)
             inside = order.permute(
                 positions[mine] - np.uint64(begin), size=end - begin, key=key
             ) + np.uint64(begin)

@@ -3,7 +3,7 @@
 A four-round Feistel network over the smallest even-bit domain that holds all rows, walked along
 its cycle until the value is a row (Black and Rogaway 2002, "Ciphers with arbitrary finite
 domains"). Any position of any epoch is computed alone, so a run resumes at a row index without
-replaying. The constants below are part of what a checkpoint means: golden values are tested.
+replaying. The constants below are part of what a checkpoint means; see `train.stream.VERSION`.
 """
 
 import functools
@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from corpus import keyed
 from train import kernels
 
-VERSION = 1
-"""Rises whenever the same seed would give another order; a checkpoint of another version is
-refused."""
+DRAW = 1  # keeps this draw apart from other hashes of the same seed
 
 U64 = NDArray[np.uint64]
 
@@ -63,10 +61,10 @@ def rows_of(ordinals: U64, *, size: int, seed: int, source: str) -> U64:
     if not ordinals.size or epochs.min() == epochs.max():
         epoch = int(epochs[0]) if ordinals.size else 0
         return permute(positions, size=size, key=_epoch_key(seed, source, epoch))
-    key = keyed.mix(seed, VERSION, source_key(source), epochs)
+    key = keyed.mix(seed, DRAW, source_key(source), epochs)
     return permute(positions, size=size, key=key)
 
 
 @functools.lru_cache(maxsize=64)
 def _epoch_key(seed: int, source: str, epoch: int) -> U64:
-    return keyed.mix(seed, VERSION, source_key(source), epoch)
+    return keyed.mix(seed, DRAW, source_key(source), epoch)

@@ -95,7 +95,7 @@ def checked(folder: Path, opened: session.Session) -> Path | None:
     """
     wanted = opened.state(step=0, chain="")
     if (folder / "run.json").is_file():
-        begun = saved.State(**read_facts(folder)["identity"])
+        begun = saved.state_of(read_facts(folder)["identity"], where=folder / "run.json")
         saved.check(begun, wanted=wanted, run=folder)
     path = saved.latest(folder)
     if path is not None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ class State:
     shards_digest: str
     """sha256 of the shard set's manifest."""
     tokenizer_digest: str
-    order_version: int
+    stream_version: int
+    """`train.stream.VERSION`."""
 
 
 def finished(run: Path) -> list[Path]:
@@ -79,8 +80,27 @@ def verify(path: Path) -> list[str]:
 
 
 def read_state(path: Path) -> State:
-    """Read a checkpoint's state."""
-    return State(**json.loads((path / "state.json").read_text(encoding="utf-8")))
+    """Read a checkpoint's state.
+
+    Raises:
+        ValueError: as `state_of`.
+    """
+    file = path / "state.json"
+    return state_of(json.loads(file.read_text(encoding="utf-8")), where=file)
+
+
+def state_of(table: Mapping[str, Any], *, where: Path) -> State:
+    """Return the state that a file holds.
+
+    Raises:
+        ValueError: it has other entries, since another program wrote it.
+    """
+    if apart := sorted({field.name for field in fields(State)} ^ table.keys()):
+        raise ValueError(
+            f"{where}: written by another version of this program (the two differ in "
+            f"{', '.join(apart)}); finish the run with that one, or give another folder as RUN"
+        )
+    return State(**table)
 
 
 def check(state: State, *, wanted: State, run: Path) -> None:
@@ -97,10 +117,11 @@ def check(state: State, *, wanted: State, run: Path) -> None:
             f"{run}: begun with shard set {state.shards_id}, but this is {wanted.shards_id}; go on "
             f"with --data DATA/shards/{state.shards_id}, or give another folder as RUN"
         )
-    if state.order_version != wanted.order_version:
+    if state.stream_version != wanted.stream_version:
         raise ValueError(
-            f"{run}: begun with version {state.order_version} of the row order, this program has "
-            f"{wanted.order_version}; finish it with the program it was begun with"
+            f"{run}: begun with version {state.stream_version} of the rows and masks that a seed "
+            f"gives, this program has {wanted.stream_version}; finish it with the program it was "
+            "begun with, or give another folder as RUN"
         )
     changed = sorted(_differences(state.recipe, wanted.recipe))
     if changed:

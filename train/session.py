@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from corpus import proven, storage
 from corpus.shards import ShardSet
-from train import order, pairs, phases, vocabulary
+from train import pairs, phases, vocabulary
 from train.cache import cached_files
 from train.saved import State
-from train.stream import Rows, Stream, read
+from train.stream import VERSION, Rows, Stream, read
 
 if TYPE_CHECKING:
     from train.recipe import Recipe
@@ -120,7 +120,7 @@ class Session:
             shards_id=self.shards.id,
             shards_digest=self.shards.digest,
             tokenizer_digest=self.shards.tokenizer_digest,
-            order_version=order.VERSION,
+            stream_version=VERSION,
         )
 
 

@@ -22,6 +22,11 @@ from train.phases import Timeline
 from train.row_source import RowBatch as RowBatch
 from train.row_source import Rows as Rows
 
+VERSION = 1
+"""Rises whenever a recipe and a shard set would give other rows or masks than before: the order,
+the mixture, phases, what is hidden, what stands in its place, pairs, which tokens are one word. A
+run of another version is refused. tests/train/test_stream_version.py holds what it gives."""
+
 Allocate = Callable[[tuple[int, ...], DTypeLike], NDArray[Any]]
 """Makes or lends the array that a batch is written into, like `numpy.empty`."""
 

@@ -49,7 +49,12 @@ def opened(stored: list[list[dict]], *, vocabulary: int, held_out: bool, **chang
         name = f"s-{number}"
         sink = io.BytesIO()
         with pa.ipc.new_file(sink, changes.get("schema", schema)) as writer:
-            table = pa.Table.from_pylist(rows, schema=changes.get("schema", schema))
+            is_table = isinstance(rows, pa.Table)  # with what no list of rows can say
+            table = (
+                rows
+                if is_table
+                else pa.Table.from_pylist(rows, schema=changes.get("schema", schema))
+            )
             writer.write_table(table, max_chunksize=changes.get("batch", len(rows)))
         known = {name: [""] * 7 for name in ("key", "title", "url")}
         known |= {"id": [document_id(number, n) for n in range(7)], "num_tokens": [0] * 7}
@@ -155,6 +160,32 @@ WIDE = schemas.shard_schema(row_length=LENGTH, vocabulary=1 << 17, held_out=Fals
 def test_a_file_of_another_kind_is_refused_when_it_is_opened(changes, message):
     rows = opened([[ROW, ROW]], vocabulary=300, held_out=False, **changes)
     with pytest.raises(ValueError, match=f"s-0.arrow: .*{message}"):
+        rows.take(np.array([0]))
+
+
+@pytest.mark.parametrize("column", ["input_ids", "pieces"])
+def test_a_file_with_nulls_is_refused_when_it_is_opened(column):
+    rows = opened([[ROW, ROW | {column: None}]], vocabulary=300, held_out=False)
+    with pytest.raises(ValueError, match=r"s-0\.arrow: has nulls"):
+        rows.take(np.array([0]))
+
+
+@pytest.mark.parametrize(
+    ("column", "offsets"),
+    [("pieces", [0, 4, 2, 6]), ("pieces", [2, 1, 4, 6]), ("targets", [0, 3, 1, 3])],
+)
+def test_a_file_whose_lists_are_not_in_order_is_refused_when_it_is_opened(column, offsets):
+    held_out = column == "targets"
+    row = ROW | ({"targets": [7]} if held_out else {})
+    schema = schemas.shard_schema(row_length=LENGTH, vocabulary=300, held_out=held_out)
+    table = pa.Table.from_pylist([row] * 3, schema=schema)
+    place = schema.get_field_index(column)
+    lists = table.column(place).chunk(0)
+    buffers = [None, pa.py_buffer(np.array(offsets, dtype=np.int32))]
+    swapped = pa.Array.from_buffers(lists.type, 3, buffers, children=[lists.values])
+    damaged = table.set_column(place, schema.field(column), swapped)
+    rows = opened([damaged], vocabulary=300, held_out=held_out)
+    with pytest.raises(ValueError, match=r"s-0\.arrow: has lists that are not in order"):
         rows.take(np.array([0]))
 
 

@@ -152,9 +152,10 @@ def test_the_micro_batch_and_the_zero_stage_are_not_the_recipe(shards, finished:
     [
         ("shards_digest", "begun with shard set .* go on with --data DATA/shards/"),
         ("tokenizer_digest", "another tokenizer"),
+        ("stream_version", "version 0+ of the rows and masks .* finish it with the program"),
     ],
 )
-def test_other_shards_or_another_tokenizer_are_refused(
+def test_other_shards_another_tokenizer_or_other_draws_are_refused(
     shards, finished: Path, tmp_path: Path, name: str, message: str
 ) -> None:
     run = copy(finished, tmp_path)
@@ -162,6 +163,24 @@ def test_other_shards_or_another_tokenizer_are_refused(
     facts["identity"][name] = "0" * 64
     (run / "run.json").write_text(json.dumps(facts))
     with pytest.raises(ValueError, match=message):
+        runs.steps_done(run, bound(shards, TABLE))
+
+
+@pytest.mark.parametrize("name", ["run.json", "checkpoints/step-00000004/state.json"])
+def test_a_run_of_another_version_of_the_program_is_refused_in_words(
+    shards, finished: Path, tmp_path: Path, name: str
+) -> None:
+    run = copy(finished, tmp_path)
+    table = json.loads((run / name).read_text())
+    identity = table["identity"] if name == "run.json" else table
+    # As checkpoints had it when they knew the version of the order alone.
+    identity["order_version"] = identity.pop("stream_version")
+    (run / name).write_text(json.dumps(table))
+    complete = run / "checkpoints" / "step-00000004" / saved.COMPLETE
+    digests = json.loads(complete.read_text())
+    digests["state.json"] = saved.digest(complete.parent / "state.json")
+    complete.write_text(json.dumps(digests))
+    with pytest.raises(ValueError, match=rf"{name}: written by another version .*stream_version"):
         runs.steps_done(run, bound(shards, TABLE))
 
 

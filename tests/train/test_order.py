@@ -34,9 +34,20 @@ def test_any_place_is_computed_alone(start: int, num: int, size: int) -> None:
     assert many.tolist() == alone
 
 
+@given(
+    places=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=12),
+    seed=st.integers(0, 2**31),
+)
+def test_ordinals_of_several_epochs_may_come_in_any_order(places, seed) -> None:
+    places += places[:1]  # the last of the epoch of the first, whatever lies between
+    ordinals = np.array([10 * epoch + at for epoch, at in places], dtype=np.uint64)
+    found = order.rows_of(ordinals, size=10, seed=seed, source="s")
+    whole = order.rows_of(np.arange(40, dtype=np.uint64), size=10, seed=seed, source="s")
+    assert np.array_equal(found, whole[ordinals])
+
+
 def test_order_is_the_one_that_checkpoints_were_written_with() -> None:
     rows = order.rows_of(np.arange(12, dtype=np.uint64), size=10, seed=7, source="wikipedia")
-    assert order.VERSION == 1
     assert rows.tolist() == GOLDEN
 
 

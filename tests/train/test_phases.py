@@ -179,6 +179,8 @@ def losses(run: Path) -> list[float]:
     [
         ([{"from_tokens": 20_000}], "must rise and stay below"),
         ([{"from_tokens": 5000}, {"from_tokens": 4000}], "must rise"),
+        ([{"from_tokens": 5000}, {"from_tokens": 5000}], "must rise"),
+        ([{"from_tokens": 10_000}], "must rise and stay below"),
         ([{"from_tokens": 5000}, {"from_tokens": 5001}], "shorter than one step"),
         ([{"from_tokens": 5000, "rate": [1.0]}], "rate must lie"),
         ([{"from_tokens": 5000, "row_lenght": 64}], "did you mean 'row_length'"),
