@@ -21,7 +21,8 @@ for name in worker train dev; do
             --output-file "$here/.torch"
         sed -i 's/^torch==\([0-9.]*\)+cpu/torch==\1/' "$here/$name.txt"
         grep -o 'sha256:[0-9a-f]*' "$here/.torch" | while read -r hash; do
-            sed -i "/^torch==/a\\    --hash=$hash \\\\" "$here/$name.txt"
+            # uv keeps the hashes that the file has already.
+            grep -q "$hash" "$here/$name.txt" || sed -i "/^torch==/a\\    --hash=$hash \\\\" "$here/$name.txt"
         done
         rm "$here/.torch"
     fi

@@ -39,18 +39,19 @@ def read(folder: Path, *, data: str | None) -> Run:
     path = saved.latest(folder)
     if path is None:
         raise ValueError(f"{folder}: no finished checkpoint yet; run `python -m train fit` first")
-    opened = begun(folder, data=data)
+    opened = begun(folder, data=data, draws=False)
     state = saved.read_state(path)
-    saved.check(state, wanted=opened.state(step=0, chain=""), run=folder)
+    saved.check(state, wanted=opened.state(step=0, chain=""), run=folder, draws=False)
     return Run(folder=folder, facts=facts, session=opened, checkpoint=path, state=state)
 
 
-def begun(folder: Path, *, data: str | None) -> session.Session:
+def begun(folder: Path, *, data: str | None, draws: bool = True) -> session.Session:
     """Open what a run reads, whether it has a checkpoint or not.
 
     Args:
         folder: the run.
         data: the DATA folder or the shard set, if it is no longer where it was.
+        draws: whether its rows and masks are drawn again, which another version may not do.
 
     Raises:
         ValueError: no run is there, or the shards are others.
@@ -58,8 +59,8 @@ def begun(folder: Path, *, data: str | None) -> session.Session:
     facts = read_facts(folder)
     recipe = from_json(facts["recipe"], where=str(folder / "run.json"))
     opened = session.bind(recipe, ShardSet.open(data or facts["shards"], corpus=recipe.data.corpus))
-    begun_as = saved.State(**facts["identity"])
-    saved.check(begun_as, wanted=opened.state(step=0, chain=""), run=folder)
+    begun_as = saved.state_of(facts["identity"], where=folder / "run.json")
+    saved.check(begun_as, wanted=opened.state(step=0, chain=""), run=folder, draws=draws)
     return opened
 
 

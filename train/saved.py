@@ -103,8 +103,14 @@ def state_of(table: Mapping[str, Any], *, where: Path) -> State:
     return State(**table)
 
 
-def check(state: State, *, wanted: State, run: Path) -> None:
+def check(state: State, *, wanted: State, run: Path, draws: bool = True) -> None:
     """Refuse to continue a run with another recipe, other shards or another tokenizer.
+
+    Args:
+        state: of the run.
+        wanted: what it must be like.
+        run: its folder, for messages.
+        draws: whether rows and masks are drawn again; what only reads the weights needs none.
 
     Raises:
         ValueError: what differs, and the cure.
@@ -117,7 +123,7 @@ def check(state: State, *, wanted: State, run: Path) -> None:
             f"{run}: begun with shard set {state.shards_id}, but this is {wanted.shards_id}; go on "
             f"with --data DATA/shards/{state.shards_id}, or give another folder as RUN"
         )
-    if state.stream_version != wanted.stream_version:
+    if draws and state.stream_version != wanted.stream_version:
         raise ValueError(
             f"{run}: begun with version {state.stream_version} of the rows and masks that a seed "
             f"gives, this program has {wanted.stream_version}; finish it with the program it was "

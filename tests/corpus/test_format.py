@@ -144,7 +144,6 @@ def test_duckdb_joins_rows_with_their_documents(shards):
 
 
 def test_polars_reads_the_rows(shards):
-    polars = pytest.importorskip("polars", reason="no test tool of ours: its wheels are 55 MB")
     (file,) = rows_files(shards, 64)
     frame = polars.read_ipc(file)
     ours = shards.rows("wiki", "train", 64)

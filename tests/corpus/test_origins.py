@@ -97,7 +97,8 @@ def test_the_commands(shards, capsys):
     status, out, _ = run(capsys, "trace", shards.url, "--document", key)
     assert status == 0
     assert name in out
-    status, out, _ = run(capsys, "head", shards.url, "--rows", "2")
+    subset = shards.shards[0].subset
+    status, out, _ = run(capsys, "head", shards.url, "--rows", "2", "--subset", subset)
     assert status == 0
     assert f"--- {name} row 1" in out
     assert "river" in run(capsys, "head", shards.url, "--rows", "200")[1]

@@ -166,6 +166,18 @@ def test_other_shards_another_tokenizer_or_other_draws_are_refused(
         runs.steps_done(run, bound(shards, TABLE))
 
 
+def test_a_run_of_other_draws_is_exported_and_evaluated_but_not_traced(
+    shards, finished: Path, tmp_path: Path
+) -> None:
+    run = copy(finished, tmp_path)
+    facts = json.loads((run / "run.json").read_text())
+    facts["identity"]["stream_version"] = 0
+    (run / "run.json").write_text(json.dumps(facts))
+    assert runs.read(run, data=shards.url).state.step == 4
+    with pytest.raises(ValueError, match="version 0 of the rows and masks"):
+        runs.begun(run, data=shards.url)
+
+
 @pytest.mark.parametrize("name", ["run.json", "checkpoints/step-00000004/state.json"])
 def test_a_run_of_another_version_of_the_program_is_refused_in_words(
     shards, finished: Path, tmp_path: Path, name: str

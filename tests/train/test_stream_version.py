@@ -28,15 +28,15 @@ CHAINS = {
     "another seed": "496f2acdfad3c7b1",
     "sources by size": "fa0fb9710ad0eede",
     "tokens 80-10-10": "bc36a7fdb617a86f",
-    "words": "e79643619598ed90",
-    "words 80-10-10 in blocks": "5f31a9e639a9e382",
+    "words": "3a40ad476a277f08",
+    "words 80-10-10 in blocks": "d978f0f82b1777a5",
     "spans": "790d5db640843133",
     "spans 80-10-10 over phases": "e60cfec402dc7f72",
     "tokens in blocks over phases": "9a5296d5cf45a427",
     "pairs in order": "dcf3c05a208a4fb2",
-    "pairs next": "a13ed7cb30327491",
-    "pairs next in blocks": "ef1622e896c4a422",
-    "pairs as one text": "eb4ea58d94303f09",
+    "pairs next": "8753b75a9184b15d",
+    "pairs next in blocks": "11f474ae82d7b246",
+    "pairs as one text": "54e8e7b881c3debb",
 }
 """The first 16 digits of each recipe's chain."""
 MIXTURE = "8d2cde07eb7cfdf6"
