@@ -46,11 +46,13 @@ def _other_rewritten(url: str, manifest: sets.Manifest) -> Iterator[str]:
 
 def _unsound_shards(shards: ShardSet) -> Iterator[str]:
     try:
-        table = json.loads(shards.tokenizer_files()["tokenizer.json"])
+        files = shards.tokenizer_files()
     except ValueError as error:
         yield str(error)
     else:
-        for line in token_ids.differences(table, shards.manifest.facts):
+        table = json.loads(files["tokenizer.json"])
+        configs = [json.loads(files[name]) for name in token_ids.CONFIGS if name in files]
+        for line in token_ids.differences(table, shards.manifest.facts, configs):
             yield f"{shards.url}: the manifest's {line}"
     digests = {part.name: part.facts.get("row_digest") for part in shards.manifest.parts}
     with Progress(
