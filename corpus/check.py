@@ -82,11 +82,13 @@ def _other_rewritten(url: str, manifest: sets.Manifest) -> Iterator[str]:
 def _unsound_shards(shards: ShardSet, *, has_own_id: bool) -> Iterator[str]:
     manifest = shards.manifest
     try:
-        table = json.loads(shards.tokenizer_json())
+        files = shards.tokenizer_files()
     except ValueError as error:
         yield str(error)
     else:
-        for line in token_ids.differences(table, manifest.facts):
+        table = json.loads(files["tokenizer.json"])
+        configs = [json.loads(files[name]) for name in token_ids.CONFIGS if name in files]
+        for line in token_ids.differences(table, manifest.facts, configs):
             yield f"{shards.url}: the manifest's {line}"
     malformed = list(fact_check.malformed(manifest))
     gathered = None

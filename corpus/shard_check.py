@@ -216,6 +216,7 @@ def _broken_rows(shards: ShardSet, rows: pa.Table, row_length: int) -> Iterator[
         np.not_equal(found, expected).any(axis=1),
         "has [CLS] or [SEP] elsewhere than around its pieces",
     )
+    yield from _places("row", (table == shards.mask_id).any(axis=1), "has [MASK] in its text")
 
 
 def _broken_words(shards: ShardSet, rows: pa.Table, row_length: int) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from corpus import card, identity, sets, storage, token_ids
+from corpus import card, identity, row_form, sets, storage, token_ids
 from corpus.bins import bin_of, num_bins, partitions
 from corpus.sets import Manifest, Receipt
 from corpus.shards import SHARD_FORMAT, SPECIAL_TOKENS, TOKENIZER_FOLDER, WORDS_FORMAT
@@ -82,6 +82,12 @@ def stage(
         for name in storage.names(tokenizer_set)
         if name.endswith(".json") and name != sets.MANIFEST
     }
+    files = row_form.files(
+        files,
+        special=vocabulary.facts["special_tokens"],
+        row_length=max(config.row_lengths),
+        pair=config.packing == "pair",
+    )
     url = sets.folder(data, "shards", sets.set_id("shards", what))
     common: dict[str, Any] = {
         "inputs": tokenizer.joined_inputs(decided, documents, data=data),
@@ -200,7 +206,9 @@ def _plan_tokens(
 def write_tokens(part: Part, output: Output) -> None:
     """Encode the kept documents of one part."""
     inputs = part.inputs
-    encoder = proof.encoder(inputs["encoder"], storage.read_bytes(inputs["tokenizer"]))
+    encoder = proof.encoder(
+        inputs["encoder"], storage.read_bytes(inputs["tokenizer"]), inputs["special"]
+    )
     segment = word_starts.word_starts if inputs["is_segmented"] else None
     layout = {tuple(entry): number for number, entry in enumerate(inputs["layout"])}
     texts: list[dict[str, Any]] = []
@@ -337,7 +345,7 @@ def _facts(
             special=[facts["special_tokens"][name] for name in SPECIAL_TOKENS],
         ),
         "special_tokens": {name: facts["special_tokens"][name] for name in SPECIAL_TOKENS},
-        "tokenizer_digest": facts["tokenizer_digest"],
+        "tokenizer_digest": identity.digest(tokens_file),
         # What encoded the text, and on what it was found equal to `tokenizers`.
         "encoder": proven["encoder"],
         "tokenizer_checks": proven["checks"],

@@ -4,14 +4,15 @@ The sample is drawn by the hash of the document id, from each source (see tokeni
 it depends neither on order nor on which worker reads what.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import tokenizers
 from tokenizers import Tokenizer
 
-from corpus import identity, storage, token_ids
+from corpus import identity, row_form, storage, token_ids
 from corpus.sets import Manifest, Receipt
 from corpus.shards import SPECIAL_TOKENS
 from pipeline import measures
@@ -21,7 +22,7 @@ from pipeline.recipe import Recipe
 from pipeline.running.flow import Output, Part, Receipts, Stage, Step, identify, part_fingerprint
 from pipeline.text import cuts
 
-VERSION = 3
+VERSION = 4
 _MAX_DOCUMENT_CHARS = 100_000
 """Of one document in the sample: a few giant books must not make the vocabulary."""
 
@@ -162,7 +163,7 @@ def train(part: Part, output: Output) -> None:
         with output.create(name) as file:
             file.write(data)
     special = {name: tokenizer.get_vocab()[name] for name in SPECIAL_TOKENS}
-    encoder = encoders.make("words", tokenizer)
+    encoder = encoders.make("words", tokenizer, special=special)
     checks = tokenizer_check.check(samples, tokenizer, encoder, unknown=special["[UNK]"])
     assert not any(one["num_changed"] for one in checks), "a text does not come back"
     output.facts.update(
@@ -205,35 +206,56 @@ def files(tokenizer: Tokenizer, special: dict[str, str] | None = None) -> dict[s
 def pinned(path: str) -> Stage:
     """Return the stage for a tokenizer that exists: it is carried along, byte for byte.
 
+    But where it would not set [CLS] and [SEP] around a text as rows have them, its post-processor
+    is another; and names of special tokens are added to its configuration where they are missing.
+
     Raises:
         ValueError: there is none, or it has not all special tokens.
     """
     found = read_pinned(path)
+    section = {name: identity.digest(data) for name, data in found.items()}
     try:
         tokenizer = load(found["tokenizer.json"])
     except ValueError as error:
         raise ValueError(f"tokenizer.path {path}: {error}") from error
-    special = special_tokens(tokenizer, path=path)
+    named = special_tokens(tokenizer, found, path=path)
+    known = tokenizer.get_vocab(with_added_tokens=True)
+    special = {name: known[own] for name, own in named.items()}
+    is_framed = row_form.is_framed(found["tokenizer.json"], special=special, pair=False)
+    if not is_framed:
+        found["tokenizer.json"] = row_form.framed(found["tokenizer.json"], special=special)
+    found = _named(found, tokenizer, named, keeps_class=is_framed)
     facts = {
         # Ids may have gaps, and every table is as long as the largest id asks for.
-        "vocabulary": max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1,
-        "special_tokens": {name: tokenizer.token_to_id(own) for name, own in special.items()},
+        "vocabulary": max(known.values()) + 1,
+        "special_tokens": special,
         "tokenizer_digest": identity.digest(found["tokenizer.json"]),
+        "pinned_digest": section["tokenizer.json"],
     }
-    if "tokenizer_config.json" not in found:
-        found["tokenizer_config.json"] = files(tokenizer, special)["tokenizer_config.json"]
     return Stage(
         name="tokenizers",
-        identity=identify(
-            section={"pinned": {name: identity.digest(data) for name, data in found.items()}},
-            version=VERSION,
-            libraries={},
-            parents={},
-        ),
+        identity=identify(section={"pinned": section}, version=VERSION, libraries={}, parents={}),
         steps=[Step(name="parts", plan=_no_parts, work=train)],
         facts=partial(_pinned_facts, facts=facts),
         extra_files=found,
     )
+
+
+def _named(
+    found: Mapping[str, bytes], tokenizer: Tokenizer, named: dict[str, str], *, keeps_class: bool
+) -> dict[str, bytes]:
+    """Return a pinned tokenizer's files with a configuration that names all special tokens."""
+    ours = json.loads(files(tokenizer, named)[row_form.CONFIG])
+    if row_form.CONFIG not in found:
+        return {**found, row_form.CONFIG: identity.pretty(ours)}
+    config = json.loads(found[row_form.CONFIG])
+    missing = {key: own for key, own in ours.items() if key.endswith("_token")}
+    missing = {key: own for key, own in missing.items() if config.get(key) is None}
+    if not keeps_class:
+        missing["tokenizer_class"] = ours["tokenizer_class"]
+    if not missing:
+        return dict(found)
+    return {**found, row_form.CONFIG: identity.pretty({**config, **missing})}
 
 
 def _no_parts(receipts: Receipts) -> list[Part]:
@@ -265,20 +287,46 @@ def read_pinned(path: str) -> dict[str, bytes]:
     return found
 
 
-def special_tokens(tokenizer: Tokenizer, *, path: str) -> dict[str, str]:
+def special_tokens(
+    tokenizer: Tokenizer, found: Mapping[str, bytes], *, path: str
+) -> dict[str, str]:
     """Return what a tokenizer calls its special tokens.
 
+    Args:
+        tokenizer: of the files.
+        found: its files by name, some of which may say it.
+        path: where they are, for errors.
+
     Raises:
-        ValueError: one is missing, so that rows could not be built or masked.
+        ValueError: one is missing, so that rows could not be built or masked; or is a character of
+            the text; or a file is not JSON.
     """
-    found = token_ids.special_names(tokenizer.get_vocab(with_added_tokens=True))
+    configs = []
+    for file in token_ids.CONFIGS:
+        try:
+            config = json.loads(found.get(file, b"{}"))
+        except ValueError as error:
+            raise ValueError(f"{path}: {file} is not JSON: {error}; save it again") from error
+        if not isinstance(config, dict):
+            raise ValueError(f"{path}: {file} is not a JSON table; save it again")
+        configs.append(config)
+    named = token_ids.special_names(tokenizer.get_vocab(with_added_tokens=True), configs)
     for name, aliases in token_ids.ALIASES.items():
-        if name not in found:
+        key = token_ids.KEYS[name][0]
+        if name not in named:
             raise ValueError(
-                f"{path}: the tokenizer has no {name} token (looked for {', '.join(aliases)}); "
-                "add it with `tokenizer.add_special_tokens` and save again"
+                f"{path}: the tokenizer has no {name} token of its own (looked for what "
+                f"{' and '.join(token_ids.CONFIGS)} call {' or '.join(token_ids.KEYS[name])}, then "
+                f"for {', '.join(aliases)}); say `{key}` in its tokenizer_config.json if it has "
+                "one by another name, else add one with `tokenizer.add_special_tokens` and save "
+                "again"
             )
-    return found
+        if len(named[name]) == 1:
+            raise ValueError(
+                f"{path}: {key} is {named[name]!r}, a character of ordinary text; name another in "
+                "its tokenizer_config.json"
+            )
+    return named
 
 
 def load(data: bytes) -> Tokenizer:

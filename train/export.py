@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from corpus import row_form
 from train import attention, engine, pairs, runs
 from train.held_out import some_text
 
@@ -50,7 +51,7 @@ def export(run: "Run", model: "MaskedModel") -> Path:
     network.set_attn_implementation("sdpa")
     network.save_pretrained(attempt)
     network.set_attn_implementation(attention.NAME)
-    for name, content in run.session.shards.tokenizer_files().items():
+    for name, content in _tokenizer_files(run).items():
         if name.startswith(("tokenizer", "special_tokens", "vocab", "merges")):
             (attempt / name).write_bytes(content)
     worst = difference(run, model, attempt)
@@ -68,6 +69,17 @@ def export(run: "Run", model: "MaskedModel") -> Path:
         shutil.rmtree(target)
     attempt.rename(target)
     return target
+
+
+def _tokenizer_files(run: "Run") -> dict[str, bytes]:
+    """Return the tokenizer's files: of two texts it makes what the model was trained on."""
+    shards, recipe = run.session.shards, run.session.recipe
+    return row_form.files(
+        shards.tokenizer_files(),
+        special=shards.manifest.facts["special_tokens"],
+        row_length=recipe.longest_row(),
+        pair=recipe.asks_pairs(),
+    )
 
 
 def difference(run: "Run", model: "MaskedModel", folder: Path) -> float:

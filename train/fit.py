@@ -24,6 +24,7 @@ from corpus import recipe as corpus_recipe
 from corpus.progress import Progress
 from train import checkpoint, engine, model, runs, saved
 from train.prefetch import Ring, prefetch
+from train.session import words_note
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -76,6 +77,8 @@ def fit(session: "Session", run: Path) -> Fitted:
         with lock.using(session.shards.url):
             session.prove()
     ranks = engine.join()
+    if ranks.rank == 0 and (note := words_note(session)):
+        log.warning("%s", note)
     held = lock.locked(str(run), command="python -m train fit") if ranks.rank == 0 else None
     with held or nullcontext(), lock.using(session.shards.url):
         module = model.build(session.recipe, session.shards, unigram=session.unigram())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from train import presets
+from train.session import words_note
 
 if TYPE_CHECKING:
     from train.session import Session
@@ -121,4 +122,6 @@ def table(found: Plan, session: "Session", *, world_size: int) -> str:
     if recipe.pair is not None:
         lines.append(f"pairs             {recipe.pair.task}, weight {recipe.pair.weight:g}")
     lines += [f"passes over data  {name}: {n:.2f}" for name, n in found.epochs.items()]
+    if note := words_note(session):
+        lines.append(f"NOTE              {note}")
     return "\n".join(lines)

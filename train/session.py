@@ -4,7 +4,7 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,6 +157,35 @@ def bind(recipe: "Recipe", shards: ShardSet) -> Session:
         pairs=paired,
     )
     return Session(recipe=recipe, shards=shards, stream=stream)
+
+
+def words_note(session: Session) -> str:
+    """Say in which sources whole words are asked for and each token is one.
+
+    Those whose text is written without spaces, which no segmenter has cut into words. It is judged
+    by what their rows' text was found to be, not by the language that a recipe claims.
+
+    Returns:
+        A line; empty where there are none.
+    """
+    if session.recipe.mask.unit != "word":
+        return ""
+    shards = session.shards
+    cut = {shard.source for shard in shards.shards if shard.has_word_starts}
+    found: dict[str, list[str]] = {}
+    for one in cast("list[dict[str, Any]]", shards.manifest.facts.get("tokenizer_checks", [])):
+        source = str(one["source"])
+        # Of these each letter was counted as a word.
+        if source not in cut and 2 * one.get("num_letters", 0) > one["num_words"]:
+            found.setdefault(source, []).append(str(one["language"]) or "?")
+    mine = [name for name in session.sources if name in found]
+    listed = ", ".join(f"{name} ({', '.join(found[name])})" for name in mine)
+    if not listed:
+        return ""
+    return (
+        f'[mask] unit = "word", but in {listed} each token is a word: written without spaces, and '
+        'no segmenter found words; say segmenter = "icu" in the corpus recipe and run `make shards`'
+    )
 
 
 def run_folder(run: str) -> Path:

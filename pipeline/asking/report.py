@@ -240,6 +240,14 @@ def lines(command: str, manifest: Manifest, url: str, paths: Mapping[str, str]) 
         head = f"vocabulary {manifest.facts['vocabulary']:,}" + (
             f", trained on {trained}" if trained else ", pinned"
         )
+        if (own := manifest.facts.get("pinned_digest")) not in (
+            None,
+            manifest.facts["tokenizer_digest"],
+        ):
+            head += (
+                f"\nits post-processor was replaced: {own[:16]} sets no [CLS] and [SEP] around a "
+                "text as all rows have them, and AutoTokenizer would not"
+            )
         return "\n\n".join([head, *tokenizer_report.checks_text(manifest.facts.get("checks", []))])
     return "\n\n".join(
         [

@@ -7,18 +7,21 @@ it on text of the run.
 import functools
 import importlib.metadata
 import json
+import re
 import unicodedata
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from corpus import token_ids
 from pipeline.encoding import break_kernel
 from pipeline.encoding.added_tokens import Added, joined, normal_form, span_texts
 from pipeline.encoding.token_places import (
+    Encoder,
     Tokens,
     UnfitError,
     adds_space,
@@ -27,20 +30,13 @@ from pipeline.encoding.token_places import (
     placed,
     token_sizes,
 )
+from pipeline.encoding.unspelled import Proven, unspelled
 from pipeline.encoding.word_table import Words
 from pipeline.text.codepoints import NUM_CODES
 from pipeline.text.words import text_buffers
 
 PREFERRED = ("gigatoken", "words", "tokenizers")
 """Encoders by name, the fastest first."""
-
-
-class Encoder(Protocol):
-    """Encodes texts; special tokens in them are text."""
-
-    def encode(self, texts: pa.Array) -> Tokens:
-        """Encode texts, an array of strings without nulls."""
-        ...
 
 
 def installed() -> dict[str, str]:
@@ -51,20 +47,50 @@ def installed() -> dict[str, str]:
         return {}
 
 
-def make(name: str, tokenizer: Tokenizer) -> Encoder:
-    """Return an encoder by its name.
+def make(name: str, tokenizer: Tokenizer, *, special: Mapping[str, int] | None = None) -> Encoder:
+    """Return an encoder by its name; it gives no id of a special token but [UNK].
+
+    Args:
+        name: of `PREFERRED`.
+        tokenizer: what it encodes as; from here on it takes special tokens for text, too.
+        special: our special tokens to their ids; None: by `token_ids.ALIASES`. What is marked
+            special is so as well, unless it is a single character or byte.
 
     Raises:
         UnfitError: it cannot encode with this tokenizer, or is not installed.
     """
+    table = json.loads(tokenizer.to_str())
+    known = token_ids.vocabulary(table)
+    if special is None:
+        special = {one: known[own] for one, own in token_ids.special_names(known, ()).items()}
+    ids = {one["id"] for one in table["added_tokens"] if one["special"]}.union(special.values())
+    ids.discard(special.get("[UNK]", -1))
+    names = {number: own for own, number in known.items() if number in ids and not _is_byte(own)}
+    _as_text(tokenizer)
+    again = unspelled(table, names)
+    if again is not None:
+        table = again
+        tokenizer = Tokenizer.from_str(json.dumps(table))
+        _as_text(tokenizer)
+    return Proven(_made(name, tokenizer, table), names)
+
+
+def _is_byte(token: str) -> bool:
+    """Tell whether a token spells one character or byte: without it that has no other."""
+    return len(token) == 1 or re.fullmatch(r"<0x[0-9A-F]{2}>", token) is not None
+
+
+def _as_text(tokenizer: Tokenizer) -> None:
     # "[SEP]" in an article is five characters, not the end of a piece.
     tokenizer.encode_special_tokens = True
     # It sets nothing around a text here, but may say that a token begins behind its space.
     tokenizer.post_processor = None  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _made(name: str, tokenizer: Tokenizer, table: Mapping[str, Any]) -> Encoder:
     plain = Plain(tokenizer)
     if name == "tokenizers":
         return plain
-    table = json.loads(tokenizer.to_str())
     fast = {"gigatoken": _Gigatoken, "words": Words}[name]
     if normal_form(table) != "NFC" and all(one["special"] for one in table["added_tokens"]):
         return fast(tokenizer)

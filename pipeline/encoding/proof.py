@@ -5,7 +5,7 @@ source; so it depends on neither order nor workers, and all workers do as it say
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,11 +17,11 @@ from tokenizers import Tokenizer
 from corpus import identity, keyed, storage
 from pipeline import tokenizer
 from pipeline.encoding import encoders, tokenizer_check
-from pipeline.encoding.token_places import Tokens, UnfitError, char_bytes
+from pipeline.encoding.token_places import Encoder, Tokens, UnfitError, char_bytes
 from pipeline.encoding.tokenizer_check import Sample
 from pipeline.running.flow import Output, Part, Receipts, part_fingerprint
 
-VERSION = 3
+VERSION = 4
 FILE = "encoder.json"
 _SAMPLE_BYTES = 4_000_000
 """Text that is encoded twice, over all sources: two seconds of `tokenizers`."""
@@ -65,26 +65,34 @@ class Decision:
     """Over their ids, in order."""
 
 
-def decide(texts: list[str], data: bytes, candidates: list[str]) -> Decision:
+def decide(
+    texts: list[str],
+    data: bytes,
+    candidates: list[str],
+    *,
+    special: Mapping[str, int] | None = None,
+) -> Decision:
     """Choose the first candidate that gives the ids of `tokenizers` on all texts.
 
     Args:
         texts: what to prove it on.
         data: a tokenizer.json.
         candidates: names of encoders in order; the last is "tokenizers".
+        special: as `encoders.make`.
     """
     texts = [*texts, *probes(tokenizer.load(data))]
     batches = [
         pa.array(texts[at : at + _BATCH], pa.string()) for at in range(0, len(texts), _BATCH)
     ]
-    plain = encoders.make("tokenizers", tokenizer.load(data))
+    plain = encoders.make("tokenizers", tokenizer.load(data), special=special)
     wanted = [plain.encode(batch) for batch in batches]
     digest = identity.digest(b"".join(tokens.ids.astype("<u4").tobytes() for tokens in wanted))
     refused: dict[str, str] = {}
     versions = {"tokenizers": identity.libraries("tokenizers")["tokenizers"]}
     for name in candidates:
         try:
-            reason = _difference(name, tokenizer.load(data), batches, wanted)
+            tried = encoders.make(name, tokenizer.load(data), special=special)
+            reason = _difference(tried, batches, wanted)
         except UnfitError as error:
             reason = str(error)
         if reason:
@@ -102,9 +110,8 @@ def decide(texts: list[str], data: bytes, candidates: list[str]) -> Decision:
     raise AssertionError("tokenizers differs from itself")
 
 
-def _difference(name: str, own: Tokenizer, batches: list[pa.Array], wanted: list[Tokens]) -> str:
+def _difference(tried: Encoder, batches: list[pa.Array], wanted: list[Tokens]) -> str:
     """Return how an encoder differs from what is wanted, empty where it does not."""
-    tried = encoders.make(name, own)
     # Twice: an encoder that remembers words must be right about those it knows, too.
     for batch, right in [*zip(batches, wanted, strict=True)] * 2:
         found = tried.encode(batch)
@@ -176,7 +183,14 @@ def plan(
         Part(
             name="encoder",
             fingerprint=part_fingerprint(
-                "shards", "encoder", VERSION, key, candidates, libraries, digests
+                "shards",
+                "encoder",
+                VERSION,
+                key,
+                vocabulary["special"],
+                candidates,
+                libraries,
+                digests,
             ),
             inputs={
                 "parts": [[entry["url"], entry["fates"], entry["source"]] for entry in chosen],
@@ -185,7 +199,7 @@ def plan(
                     for source, size in sizes.items()
                 },
                 "tokenizer": vocabulary["url"],
-                "unknown": vocabulary["special"]["[UNK]"],
+                "special": vocabulary["special"],
                 "candidates": candidates,
             },
         )
@@ -196,10 +210,13 @@ def prove(part: Part, output: Output) -> None:
     """Decide on an encoder, and say what the tokenizer makes of the texts it was decided on."""
     data = storage.read_bytes(part.inputs["tokenizer"])
     samples = list(_samples(part))
-    decision = decide([sample.text for sample in samples], data, part.inputs["candidates"])
+    special = part.inputs["special"]
+    decision = decide(
+        [sample.text for sample in samples], data, part.inputs["candidates"], special=special
+    )
     own = tokenizer.load(data)
-    chosen = encoders.make(decision.encoder, own)
-    checks = tokenizer_check.check(samples, own, chosen, unknown=part.inputs["unknown"])
+    chosen = encoders.make(decision.encoder, own, special=special)
+    checks = tokenizer_check.check(samples, own, chosen, unknown=special["[UNK]"])
     missing = {
         name: "not installed"
         for name in encoders.PREFERRED
@@ -214,8 +231,7 @@ def prove(part: Part, output: Output) -> None:
     output.facts.update(encoder=decision.encoder, version=decision.version)
 
 
-@functools.lru_cache(maxsize=1)
-def encoder(name: str, data: bytes) -> encoders.Encoder:
+def encoder(name: str, data: bytes, special: Mapping[str, int]) -> Encoder:
     """Return the encoder that was decided on, one that this process may have had before.
 
     Making it takes a second, and what it has learnt of words is as good for the next part.
@@ -223,8 +239,14 @@ def encoder(name: str, data: bytes) -> encoders.Encoder:
     Args:
         name: of `encoders.PREFERRED`.
         data: a tokenizer.json.
+        special: our special tokens to their ids.
     """
-    return encoders.make(name, tokenizer.load(data))
+    return _encoder(name, data, tuple(sorted(special.items())))
+
+
+@functools.lru_cache(maxsize=1)
+def _encoder(name: str, data: bytes, special: tuple[tuple[str, int], ...]) -> Encoder:
+    return encoders.make(name, tokenizer.load(data), special=dict(special))
 
 
 def _samples(part: Part) -> Iterator[Sample]:

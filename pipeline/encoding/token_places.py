@@ -5,7 +5,7 @@ N texts of T tokens in all.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,14 @@ class Tokens:
     """[N + 1]: where the tokens of each text end; the first is 0."""
     begins: NDArray[np.int64]
     """[T]: the byte of its text (UTF-8) in which each token begins."""
+
+
+class Encoder(Protocol):
+    """Encodes texts; special tokens in them are text."""
+
+    def encode(self, texts: pa.Array) -> Tokens:
+        """Encode texts, an array of strings without nulls."""
+        ...
 
 
 class UnfitError(ValueError):

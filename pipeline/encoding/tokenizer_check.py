@@ -11,8 +11,7 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
-from pipeline.encoding.encoders import Encoder
-from pipeline.encoding.token_places import token_sizes
+from pipeline.encoding.token_places import Encoder, token_sizes
 from pipeline.text import words
 from pipeline.text.codepoints import MARK, UNSPACED, tables
 

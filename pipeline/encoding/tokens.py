@@ -15,8 +15,7 @@ from pipeline.encoding.break_kernel import LETTER as LETTER
 from pipeline.encoding.break_kernel import PART as PART
 from pipeline.encoding.break_kernel import SENTENCE as SENTENCE
 from pipeline.encoding.break_kernel import WORD as WORD
-from pipeline.encoding.encoders import Encoder
-from pipeline.encoding.token_places import Tokens
+from pipeline.encoding.token_places import Encoder, Tokens
 from pipeline.text.codepoints import tables
 from pipeline.text.words import text_buffers
 

@@ -132,7 +132,7 @@ def _goes_on(char: str) -> bool:
 def _template() -> processors.TemplateProcessing:
     return processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
 

@@ -19,7 +19,7 @@ from pipeline.text import personal, stop_words, words
 from pipeline.text.codepoints import tables
 from pipeline.text.hash_kernel import token_hash
 
-METRICS_VERSION = 2
+METRICS_VERSION = 3
 """Raise it with every change of any number."""
 
 I64: TypeAlias = npt.NDArray[np.int64]

@@ -26,9 +26,12 @@ NUMBERED = frozenset(
 CLOSERS = "\"'”’»)]）】」』›"
 # White space behind a stop; with line breaks in it, up to the last of them and not the indent.
 _GAP = r"(?:(?:[^\S\n]*+\n)++|[^\S\n]++)"
-# Full stops of scripts that put no space behind them, and of some that do.
-WIDE = "。！？｡．"
-SPACED = "।॥۔؟։።፧"
+# Full stops of scripts that put no space behind them, or not always: of Han and kana, Burmese, and
+# the one that ends a Khmer text.
+WIDE = "。！？｡．။៕"
+# Of some that do: danda, Urdu and Arabic, Armenian, Ethiopic, Khmer (whose "etc." is set between
+# two of them), Tibetan, Mongolian, Ol Chiki, Syriac.
+SPACED = "।॥۔؟։።፧፨។།༎༏༑༔᠃᠉᱾᱿܀"
 LATIN = ".!?…"
 _CLOSER = re.escape(CLOSERS)
 _END = re.compile(

@@ -248,8 +248,8 @@ def test_what_other_tokenizers_call_special_tokens_is_known():
     names = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
     special = dict(zip(names, (0, 1, 2, 3, 6), strict=True))
     facts = {"vocabulary": 7, "special_tokens": special, "special_ids": [0, 1, 2, 3, 5, 6]}
-    assert list(token_ids.differences(table, facts)) == []
-    lines = list(token_ids.differences(table, {**facts, "special_ids": [0, 1, 2, 3, 6]}))
+    assert list(token_ids.differences(table, facts, ())) == []
+    lines = list(token_ids.differences(table, {**facts, "special_ids": [0, 1, 2, 3, 6]}, ()))
     assert lines == ["special_ids are not those of its tokenizer.json: 1 missing: 5"]
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from pipeline.measure.metrics import measure_one
 from pipeline.text.sentences import sentence_ends, sentences
 
-PROSE = st.text(st.sampled_from("aB9.!?…,;\"”') \n\t。！」।é\u0301中"), max_size=60)
+PROSE = st.text(st.sampled_from("aB9.!?…,;\"”') \n\t。！」।é\u0301中។။།ལ"), max_size=60)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,13 @@ PROSE = st.text(st.sampled_from("aB9.!?…,;\"”') \n\t。！」।é\u0301中"
         ["A heading\n", "A line.\n\n", "  Another line"],
         ["これは文です。", "次の文！」", "終わり"],
         ["यह वाक्य है। ", "दूसरा"],
+        ["မြန်မာ။", "စာ။ ", "နောက်"],
+        ["ខ្មែរ ។ល។ ", "ភាសា។ ", "ចប់៕", "ថ្មី"],
+        ["བོད་ཡིག། ", "གཉིས་པ༎ ", "གསུམ"],
+        ["አማርኛ። ", "ሁለት፧ ", "ሦስት፨ ", "አራት"],
+        ["Հայերեն։ ", "երկու"],
+        ["اردو۔ ", "دوسرا؟ ", "تین"],
+        ["ᱥᱟᱱᱛᱟᱲᱤ ᱾ ", "ᱵᱟᱨ ᱿ ", "ᱯᱮ"],
         ["(It ended.) ", "[1] More. ", "9 lives."],
         ["www.example.com is no end. ", "Node.js neither."],
     ],

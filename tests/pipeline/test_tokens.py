@@ -200,7 +200,7 @@ def test_encoding_decodes_back(texts):
 def test_the_trained_tokenizer_loads_with_its_special_tokens(trained, tmp_path):
     for name, data in tokenizer.files(trained).items():
         (tmp_path / name).write_bytes(data)
-    assert tokenizer.special_tokens(trained, path="x")["[MASK]"] == "[MASK]"
+    assert tokenizer.special_tokens(trained, {}, path="x")["[MASK]"] == "[MASK]"
     again = tokenizer.load((tmp_path / "tokenizer.json").read_bytes())
     assert again.encode("the river").tokens[0] == "[CLS]"
     # The piece that [MASK] hides begins with its space, so the mask takes the space along.

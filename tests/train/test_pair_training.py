@@ -16,6 +16,7 @@ from pair_runs import bind, table
 from transformers import (
     AutoModelForMaskedLM,
     AutoModelForNextSentencePrediction,
+    AutoTokenizer,
     ModernBertConfig,
 )
 from transformers import BertForPreTraining as Bert
@@ -71,6 +72,36 @@ def test_a_model_sees_both_segments_and_is_that_of_transformers(learned) -> None
         found = torch.nn.functional.cross_entropy(logits, labels)
         assert float(found) == pytest.approx(float(asked.mean()), rel=1e-4)
     assert plan.num_parameters(bound) == sum(p.numel() for p in network.parameters())
+
+
+def test_two_texts_are_judged_through_the_exported_folder_as_by_evaluation(learned) -> None:
+    """The shards' tokenizer here sets nothing around texts, as one that was pinned."""
+    run = runs.read(learned[1], data=None)
+    folder = export.export(run, runs.load(run))
+    ask = AutoTokenizer.from_pretrained(folder)
+    classify = AutoModelForNextSentencePrediction.from_pretrained(folder).eval()
+    trained = runs.load(run).eval()
+    batch = learned[0].stream.step(0, rank=0, world_size=1, micro_batch=24)[0]
+    inputs = engine.inputs(dataclasses.replace(batch, shown_ids=batch.input_ids), device="cpu")
+    asked = inputs["pairs"]
+    with torch.inference_mode():
+        _, answers = trained.all_logits(
+            inputs["shown_ids"], pieces=inputs["pieces"], places=torch.arange(0), pairs=asked
+        )
+        for row, answer in list(zip(asked.rows.tolist(), answers, strict=True))[:8]:
+            ids = batch.input_ids[row].tolist()
+            ends = [at for at, one in enumerate(ids) if one == ask.sep_token_id]
+            first, second = ids[1 : ends[0]], ids[ends[0] + 1 : ends[1]]
+            two = ask(ask.decode(first), ask.decode(second), return_tensors="pt")
+            assert two["input_ids"][0].tolist() == ids[: ends[1] + 1]
+            assert two["token_type_ids"][0].tolist() == [0] * (ends[0] + 1) + [1] * len(
+                [*second, 0]
+            )
+            logits = classify(**two).logits[0]
+            assert logits.tolist() == pytest.approx(answer.tolist(), rel=1e-3, abs=1e-4)
+            assert int(logits.argmax()) == int(answer.argmax())
+    assert ask.model_max_length == 32
+    assert len(ask("a b " * 99, truncation=True)["input_ids"]) == 32
 
 
 @pytest.fixture

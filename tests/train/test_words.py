@@ -1,5 +1,6 @@
 """Whole words are those that the rows say, and where they do not, those of the vocabulary."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +8,14 @@ import pytest
 
 from corpus import check, shard_check
 from corpus.shards import ShardSet
-from train import mask, recipe, session
+from train import mask, plan, recipe, session
 from train.stream import Batch, Stream
 
 SCHEDULE = {"tokens": 32 * 24 * 8, "rows_per_step": 24, "micro_batch": 24}
 
 
-def stream_of(folder: Path, *, unit: str = "word", **more: object) -> Stream:
-    table = {
+def recipe_of(*, unit: str = "word", **more: object) -> dict:
+    return {
         "seed": 4,
         "model": {"preset": "nano", "family": "bert"},
         "data": {"row_length": 32},
@@ -22,7 +23,11 @@ def stream_of(folder: Path, *, unit: str = "word", **more: object) -> Stream:
         "schedule": {**SCHEDULE, "peak_learning_rate": 1e-3},
         **more,
     }
-    return session.bind(recipe.parse(table, where="test"), ShardSet.open(str(folder))).stream
+
+
+def stream_of(folder: Path, **more: object) -> Stream:
+    made = recipe.parse(recipe_of(**more), where="test")
+    return session.bind(made, ShardSet.open(str(folder))).stream
 
 
 def batches(stream: Stream) -> list[Batch]:
@@ -47,6 +52,29 @@ def words_of(row: np.ndarray, starts: np.ndarray, known: mask.Vocabulary) -> lis
         else:
             words[-1] = range(words[-1].start, at + 1)
     return words
+
+
+def test_a_source_whose_every_token_is_a_word_is_named(worded_shards):
+    shards = ShardSet.open(str(worded_shards))
+    has_words = {shard.source: shard.has_word_starts for shard in shards.shards}
+    assert sorted(has_words.values()) == [False, True]
+    plain = min(has_words, key=lambda name: has_words[name])
+
+    def note(num_letters: int, *, unit: str = "word") -> str:
+        checks = [
+            {"source": name, "language": "th", "num_words": 100, "num_letters": num_letters}
+            for name in has_words
+        ]
+        facts = {**shards.manifest.facts, "tokenizer_checks": checks}
+        told = ShardSet(shards.url, dataclasses.replace(shards.manifest, facts=facts))
+        made = recipe.parse(recipe_of(unit=unit), where="test")
+        found = session.bind(made, told)
+        shown = plan.table(plan.plan(found, world_size=1), found, world_size=1)
+        assert session.words_note(found) in shown
+        return session.words_note(found)
+
+    assert f"in {plain} (th) each token is a word" in note(90)
+    assert (note(10), note(90, unit="token")) == ("", "")
 
 
 def stored_documents(shards: ShardSet, source: str) -> set[int]:
