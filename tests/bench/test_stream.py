@@ -189,7 +189,7 @@ def as_inputs(folder: Path) -> Rate:
     def batches() -> Iterator[int]:
         for step in steps:
             (made,) = bound.stream.step(step, rank=0, world_size=1)
-            yield tensors(made, is_isolated=False)["input_ids"].numel()
+            yield tensors(made, isolation="none")["input_ids"].numel()
 
     return lambda: _rate(batches())
 

@@ -75,7 +75,7 @@ def test_each_way_of_the_readme_gives_the_rows_of_the_run(namespace) -> None:
     assert "from train.interop import" in first
     exec(ways, namespace)
     stream = namespace["run"].stream
-    wanted = interop.tensors(stream.step(0, rank=0, world_size=1)[0], is_isolated=False)
+    wanted = interop.tensors(stream.step(0, rank=0, world_size=1)[0], isolation="none")
     # plain PyTorch
     found = next(iter(namespace["loader"]))
     assert torch.equal(found["input_ids"], wanted["input_ids"])

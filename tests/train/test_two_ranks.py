@@ -37,9 +37,8 @@ found = []
 for way in ({}, {"split_batches": True}, {"dispatch_batches": False}):
     accelerator = Accelerator(cpu=True, dataloader_config=DataLoaderConfiguration(**way))
     for num_workers in (0, 2):
-        rows = DataLoader(
-            TorchStream(stream), batch_size=1, collate_fn=only, num_workers=num_workers
-        )
+        whole = TorchStream(stream, rank=0, world_size=1)
+        rows = DataLoader(whole, batch_size=1, collate_fn=only, num_workers=num_workers)
         dealt = accelerator.prepare_data_loader(rows)
         found.append([batch["input_ids"].tolist() for batch in dealt])
 with open(out, "w") as file:
