@@ -94,22 +94,28 @@ def tensors(
         layout_kernel.fill_text(ends, rows, text)
         found["attention_mask"] = torch.from_numpy(text)
     elif local_attention:
-        found["attention_mask"] = {
-            "full_attention": _mask(ends, rows, labels.shape, window=length),
-            # transformers counts the place itself.
-            "sliding_attention": _mask(ends, rows, labels.shape, window=local_attention // 2 + 1),
-        }
+        # transformers counts the place itself.
+        kinds = {"full_attention": length, "sliding_attention": local_attention // 2 + 1}
+        masks = _masks(ends, rows, labels.shape, windows=tuple(kinds.values()))
+        found["attention_mask"] = dict(zip(kinds, masks, strict=True))
     else:
-        found["attention_mask"] = _mask(ends, rows, labels.shape, window=length)
+        (found["attention_mask"],) = _masks(ends, rows, labels.shape, windows=(length,))
     return found
 
 
-def _mask(
-    ends: NDArray[np.integer], rows: NDArray[np.integer], shape: tuple[int, ...], *, window: int
-) -> torch.Tensor:
-    mask = np.zeros((*shape, shape[-1]), np.bool_)
-    layout_kernel.fill_mask(ends, rows, window, mask)
-    return torch.from_numpy(mask)[:, None]
+def _masks(
+    ends: NDArray[np.integer],
+    rows: NDArray[np.integer],
+    shape: tuple[int, ...],
+    *,
+    windows: tuple[int, ...],
+) -> tuple[torch.Tensor, ...]:
+    # In one piece of memory: the allocator keeps one of this size, but gives two back to the
+    # system, and then fetching pages anew takes longer than filling them.
+    masks = np.zeros((len(windows), *shape, shape[-1]), np.bool_)
+    for mask, window in zip(masks, windows, strict=True):
+        layout_kernel.fill_mask(ends, rows, window, mask)
+    return tuple(torch.from_numpy(masks)[:, :, None])
 
 
 def only(batches: Sequence[Inputs]) -> Inputs:
