@@ -142,7 +142,7 @@ def _known_ranks(rank: int | None, world_size: int | None) -> tuple[int, int]:
         raise ValueError(f"give both rank and world_size, got {rank} and {world_size}")
     num = int(os.environ.get("WORLD_SIZE", "1"))
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        num = torch.distributed.get_world_size()
+        num = max(num, torch.distributed.get_world_size())
     if num > 1:
         raise ValueError(
             f"{num} processes train together, and it is not said which batches are whose: give "
