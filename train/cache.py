@@ -315,22 +315,37 @@ def _held(path: Path) -> Iterator[None]:
         yield
 
 
-def cached_files(
-    shards: "ShardSet", config: "CacheConfig", *, wait: Callable[[float], None] = time.sleep
-) -> "Fetch":
-    """Return what fetches the files of a set on an object store."""
-    folder = config.folder
-    if folder is None:
-        home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-        folder = str(Path(home) / "gristmill" / "shards")
-    cache = ShardCache(Path(folder), max_bytes=int(config.max_gb * 1e9), wait=wait)
-    files = {name: file for part in shards.manifest.parts for name, file in part.files.items()}
-    # The files of a shard that are opened at once.
-    groups = {name: shard.row_files() for shard in shards.shards for name in shard.row_files()}
-    mine = threading.local()
+class _CachedFiles:
+    """Fetches the files of a set on an object store, those of a shard together."""
 
-    def fetch(name: str) -> Path:
+    def __init__(
+        self, shards: "ShardSet", config: "CacheConfig", *, wait: Callable[[float], None]
+    ) -> None:
+        folder = config.folder
+        if folder is None:
+            home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+            folder = str(Path(home) / "gristmill" / "shards")
+        self._cache = ShardCache(Path(folder), max_bytes=int(config.max_gb * 1e9), wait=wait)
+        self._url = shards.url
+        self._files = {
+            name: file for part in shards.manifest.parts for name, file in part.files.items()
+        }
+        # The files of a shard that are opened at once.
+        self._groups = {
+            name: shard.row_files() for shard in shards.shards for name in shard.row_files()
+        }
+        self._mine = threading.local()
+
+    def __getstate__(self) -> dict[str, object]:
+        """Go to another process, without what a thread of this one keeps there."""
+        return {name: value for name, value in vars(self).items() if name != "_mine"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state, _mine=threading.local())
+
+    def __call__(self, name: str) -> Path:
         """Fetch all of a shard with its first file, and keep it until its last is asked for."""
+        mine = self._mine
         kept: dict[str, Path] = getattr(mine, "kept", {})
         if name in kept:
             path = kept.pop(name)
@@ -340,17 +355,22 @@ def cached_files(
         if kept:
             kept.clear()
             mine.held.close()
-        group = groups.get(name, (name,))
+        group = self._groups.get(name, (name,))
         with ExitStack() as held:
-            wanted = [(storage.join(shards.url, one), files[one]) for one in group]
-            paths = held.enter_context(cache.together(wanted))
+            wanted = [(storage.join(self._url, one), self._files[one]) for one in group]
+            paths = held.enter_context(self._cache.together(wanted))
             mine.kept = dict(zip(group, paths, strict=True))
             path = mine.kept.pop(name)
             if mine.kept:
                 mine.held = held.pop_all()
         return path
 
-    return fetch
+
+def cached_files(
+    shards: "ShardSet", config: "CacheConfig", *, wait: Callable[[float], None] = time.sleep
+) -> "Fetch":
+    """Return what fetches the files of a set on an object store."""
+    return _CachedFiles(shards, config, wait=wait)
 
 
 def _too_large(url: str, num_bytes: int, folder: str | Path, max_bytes: int) -> str:

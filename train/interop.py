@@ -4,18 +4,23 @@ What comes out are whole micro batches, so loaders get `batch_size=None`, and `T
 no such thing, `per_device_train_batch_size=1` and `data_collator=only`. Rows, masks and their order
 are those of `python -m train fit`, with any number of loader workers.
 
+All that comes out are tensors whose first dimension is B, since accelerate joins, sends and cuts
+batches by it.
+
 Shapes: B rows, L tokens of a row.
 """
 
+import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 import torch
+import torch.distributed
+from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, get_worker_info
 
 from train import held_out, layout_kernel, pairs
-from train.attention import pieces
 from train.pairs import IGNORED
 from train.prefetch import prefetch
 from train.stream import Batch, Stream
@@ -25,34 +30,52 @@ if TYPE_CHECKING:
 
 Inputs = dict[str, Any]
 
+Isolation = Literal["pieces", "mask", "none"]
+"""How a document is kept from seeing its neighbours in the row: by saying where each begins, to a
+model that `train.attention.isolate` was called on; by masks of L x L places, which any model reads,
+and which cost more than all the rest; or not at all."""
 
-def tensors(batch: Batch, *, is_isolated: bool, local_attention: int = 0) -> Inputs:
+
+class Place(TypedDict):
+    """A place in the batches of one rank; see `TorchStream.state_dict`."""
+
+    step: int
+    batch: int
+    """Of the step's micro batches."""
+    turn: int
+    """Batches of the iteration before it, which decide what loader worker it falls to."""
+    world_size: int
+
+
+def tensors(
+    batch: Batch,
+    *,
+    isolation: Isolation = "pieces",
+    local_attention: int = 0,
+    first_position: int = 0,
+) -> Inputs:
     """Return a batch as the arguments of a Hugging Face masked language model.
 
     Args:
         batch: some rows.
-        is_isolated: whether a document sees itself only, and not its neighbours in the row.
-        local_attention: the window of a ModernBERT's local layers, which an isolated batch needs
-            to know; 0 for models without such layers.
+        isolation: see Isolation.
+        local_attention: the window of a ModernBERT's local layers, which `mask` needs to know; 0
+            for models without such layers.
+        first_position: the position of a first token: 0, but for RoBERTa's kind, which counts from
+            behind the padding id, `pad_token_id + 1`.
 
     Returns:
-        input_ids, labels and position_ids, int64 [B, L]; and attention_mask: int64 [B, L], zero on
-        padding, or if isolated bool [B, 1, L, L], for ModernBERT one per kind of layer. Of rows of
-        two segments that are asked about, which are one text each, also token_type_ids and
-        next_sentence_label, int64 [B].
+        input_ids, labels and position_ids, int64 [B, L]; and attention_mask: of `pieces`, int8
+        [B, 1, 1, L + 1], see `train.attention`; of `mask`, bool [B, 1, L, L], for ModernBERT one
+        per kind of layer; of `none`, int64 [B, L], zero on padding. Of rows of two segments that
+        are asked about, also token_type_ids and next_sentence_label, int64 [B]; they are one text
+        each, so that `mask` gives what `none` does.
     """
-    num_rows, length = batch.shown_ids.shape
+    length = batch.shown_ids.shape[1]
     ends, rows = pairs.whole_rows(batch)
-    labels, positions, attention = (np.empty_like(batch.input_ids) for _ in range(3))
+    labels, positions = np.empty_like(batch.input_ids), np.empty_like(batch.input_ids)
     layout_kernel.lay_out(
-        batch.input_ids,
-        batch.targets,
-        ends,
-        rows,
-        IGNORED,
-        labels,
-        positions,
-        attention,
+        batch.input_ids, batch.targets, ends, rows, IGNORED, first_position, labels, positions
     )
     found: Inputs = {
         "input_ids": torch.from_numpy(batch.shown_ids),
@@ -62,31 +85,87 @@ def tensors(batch: Batch, *, is_isolated: bool, local_attention: int = 0) -> Inp
     if batch.pair_labels is not None:
         found["token_type_ids"] = torch.from_numpy(pairs.token_types(batch))
         found["next_sentence_label"] = torch.from_numpy(batch.pair_labels)
-    if not is_isolated or batch.pair_labels is not None:
-        found["attention_mask"] = torch.from_numpy(attention)
-        return found
-    where = pieces(ends, rows, num_rows=num_rows, row_length=length)
-    if local_attention:
-        found["attention_mask"] = {
-            "full_attention": where.mask(None),
-            "sliding_attention": where.mask(local_attention // 2 + 1),
-        }
+    if isolation == "pieces":
+        begins = np.empty((len(labels), length + 1), np.int8)
+        layout_kernel.fill_begins(ends, rows, begins)
+        found["attention_mask"] = torch.from_numpy(begins)[:, None, None, :]
+    elif isolation == "none" or batch.pair_labels is not None:
+        text = np.empty_like(labels)
+        layout_kernel.fill_text(ends, rows, text)
+        found["attention_mask"] = torch.from_numpy(text)
+    elif local_attention:
+        # transformers counts the place itself.
+        kinds = {"full_attention": length, "sliding_attention": local_attention // 2 + 1}
+        masks = _masks(ends, rows, labels.shape, windows=tuple(kinds.values()))
+        found["attention_mask"] = dict(zip(kinds, masks, strict=True))
     else:
-        found["attention_mask"] = where.mask(None)
+        (found["attention_mask"],) = _masks(ends, rows, labels.shape, windows=(length,))
     return found
 
 
+def _masks(
+    ends: NDArray[np.integer],
+    rows: NDArray[np.integer],
+    shape: tuple[int, ...],
+    *,
+    windows: tuple[int, ...],
+) -> tuple[torch.Tensor, ...]:
+    # In one piece of memory: the allocator keeps one of this size, but gives two back to the
+    # system, and then fetching pages anew takes longer than filling them.
+    masks = np.zeros((len(windows), *shape, shape[-1]), np.bool_)
+    for mask, window in zip(masks, windows, strict=True):
+        layout_kernel.fill_mask(ends, rows, window, mask)
+    return tuple(torch.from_numpy(masks)[:, :, None])
+
+
 def only(batches: Sequence[Inputs]) -> Inputs:
-    """Return the one batch of a list of one: a collator for what is batched already."""
-    (batch,) = batches
-    return batch
+    """Return the one batch of a list of one: a collator for what is batched already.
+
+    Raises:
+        ValueError: the loader joins several.
+    """
+    if len(batches) != 1:
+        raise ValueError(
+            f"the loader joins {len(batches)} batches into one, and each is a micro batch already: "
+            "set per_device_train_batch_size and per_device_eval_batch_size to 1; on several GPUs "
+            "start one process for each with torchrun, since Trainer otherwise asks for a batch "
+            "per GPU, or show it one GPU with CUDA_VISIBLE_DEVICES"
+        )
+    return batches[0]
+
+
+def _known_ranks(rank: int | None, world_size: int | None) -> tuple[int, int]:
+    """Return what was given, or 0 of 1 where only one process can be meant."""
+    if rank is not None and world_size is not None:
+        return rank, world_size
+    if rank is not None or world_size is not None:
+        raise ValueError(f"give both rank and world_size, got {rank} and {world_size}")
+    num = int(os.environ.get("WORLD_SIZE", "1"))
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        num = max(num, torch.distributed.get_world_size())
+    if num > 1:
+        raise ValueError(
+            f"{num} processes train together, and it is not said which batches are whose: give "
+            "TorchStream this process's rank and the world_size in a plain loop or Lightning, "
+            "which do not deal batches out; give it rank=0, world_size=1 for Trainer or "
+            "Accelerator.prepare, which do"
+        )
+    return 0, 1
+
+
+def _behind(step: int, number: int, *, num: int, turn: int, ranks: int) -> Place:
+    """Return the place behind a batch, one of `num` of its step."""
+    if number + 1 == num:
+        return {"step": step + 1, "batch": 0, "turn": turn, "world_size": ranks}
+    return {"step": step, "batch": number + 1, "turn": turn, "world_size": ranks}
 
 
 class TorchStream(IterableDataset[Inputs]):
     """The micro batches of one rank, from a step to the end of the run.
 
     `first_step` is the whole state: a loop that has done k optimizer steps goes on with
-    `first_step = k`, without reading what came before.
+    `first_step = k`, without reading what came before. Loops that keep the state of their loader
+    find `state_dict` and `load_state_dict`.
     """
 
     def __init__(
@@ -94,38 +173,79 @@ class TorchStream(IterableDataset[Inputs]):
         stream: Stream,
         *,
         first_step: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        is_isolated: bool = True,
+        rank: int | None = None,
+        world_size: int | None = None,
+        isolation: Isolation = "pieces",
         local_attention: int = 0,
+        first_position: int = 0,
     ) -> None:
         """Take a run's stream.
 
         Args:
             stream: `train.session.bind(...).stream`.
             first_step: where to begin; may be set until iteration begins.
-            rank: which part of each global batch.
-            world_size: number of parts. Leave both to `Trainer`, which deals out batches itself;
-                give both to Lightning, which hands the same batches to every device otherwise.
-            is_isolated: see `tensors`.
+            rank: which part of each global batch; needed as soon as several processes train.
+            world_size: number of parts. Give 0 and 1 under `Trainer`, which deals out batches
+                itself; a plain loop and Lightning do not, and give their own.
+            isolation: see `tensors`; so are the rest.
             local_attention: see `tensors`.
+            first_position: see `tensors`.
 
         Raises:
-            ValueError: there is no such part, or the rows of a step do not divide into the parts.
+            ValueError: there is no such step or part, the rows of a step do not divide into the
+                parts, or several processes train and the part is not given.
         """
         super().__init__()
-        if not 0 <= rank < world_size:
-            raise ValueError(f"rank must lie in [0, world_size), got {rank} of {world_size}")
-        for phase in stream.timeline.phases:
-            if phase.rows_per_step % world_size:
-                raise ValueError(
-                    f"rows_per_step = {phase.rows_per_step} does not divide over {world_size} "
-                    "ranks; set [schedule] rows_per_step to a multiple of them"
-                )
         self.stream = stream
         self.first_step = first_step
-        self._rank, self._world_size = rank, world_size
-        self._shape = {"is_isolated": is_isolated, "local_attention": local_attention}
+        self._given = rank, world_size
+        self._shape: dict[str, Any] = {
+            "isolation": isolation,
+            "local_attention": local_attention,
+            "first_position": first_position,
+        }
+        self._place: Place | None = None
+        self._is_loaded = False
+        self._begin()
+        rank, world_size = _known_ranks(rank, world_size)
+        for phase in stream.timeline.phases:
+            phase.part(rank=rank, world_size=world_size)
+
+    def state_dict(self) -> Place:
+        """Return the place behind the last batch that was handed out.
+
+        Batches that were made ahead do not count. A process knows its own batches only: with
+        loader workers ask the loader (torchdata's StatefulDataLoader asks each worker), or count
+        steps and use `first_step`.
+        """
+        return self._place or self._begin()
+
+    def load_state_dict(self, state: Place) -> None:
+        """Let the next iteration go on at a place; those after it begin at `first_step` again.
+
+        Raises:
+            ValueError: it lies within a step, and that was cut into another number of parts.
+        """
+        _, world_size = _known_ranks(*self._given)
+        if state["batch"] and state["world_size"] != world_size:
+            raise ValueError(
+                f"the state was kept within step {state['step']} on {state['world_size']} ranks, "
+                f"and there are {world_size}: go on with as many, or from a whole step with "
+                f"first_step = {state['step']}"
+            )
+        self._place = {
+            "step": state["step"],
+            "batch": state["batch"],
+            "turn": state["turn"],
+            "world_size": world_size,
+        }
+        self._is_loaded = True
+
+    def _begin(self) -> Place:
+        if self.first_step < 0:
+            raise ValueError(f"first_step is counted from 0, got {self.first_step}")
+        _, world_size = _known_ranks(*self._given)
+        return {"step": self.first_step, "batch": 0, "turn": 0, "world_size": world_size}
 
     def __iter__(self) -> Iterator[Inputs]:
         worker = get_worker_info()
@@ -148,22 +268,36 @@ class TorchStream(IterableDataset[Inputs]):
             num_workers: 0 stands for the loader's own process, which reads ahead in a thread.
             together: how many batches that follow each other one worker makes.
         """
-        return self._every(worker, num_workers, together) if num_workers else self._ahead()
+        start = self._place if self._is_loaded else None
+        self._is_loaded = False
+        start = start or self._begin()
+        if num_workers:
+            return self._every(start, worker, num_workers, together)
+        return self._ahead(start)
 
-    def _ahead(self) -> Iterator[Batch]:
-        for _, batches in prefetch(
-            self.stream, first_step=self.first_step, rank=self._rank, world_size=self._world_size
+    def _ahead(self, start: Place) -> Iterator[Batch]:
+        rank, world_size = _known_ranks(*self._given)
+        first = start["step"]
+        for step, batches in prefetch(
+            self.stream, first_step=first, rank=rank, world_size=world_size
         ):
-            yield from batches
+            for number in range(start["batch"] if step == first else 0, len(batches)):
+                # Other workers than none may go on from here, the first of them with its first.
+                self._place = _behind(step, number, num=len(batches), turn=0, ranks=world_size)
+                yield batches[number]
 
-    def _every(self, worker: int, num_workers: int, together: int) -> Iterator[Batch]:
-        turn = 0
-        for step in range(self.first_step, self.stream.num_steps):
+    def _every(self, start: Place, worker: int, num_workers: int, together: int) -> Iterator[Batch]:
+        rank, world_size = _known_ranks(*self._given)
+        turn = start["turn"]
+        for step in range(start["step"], self.stream.num_steps):
             rate = self.stream.mask_rate(step)
-            for cut in self.stream.cuts(step, rank=self._rank, world_size=self._world_size):
-                if turn // together % num_workers == worker:
-                    yield self.stream.batch(*cut, rate=rate)
+            cuts = self.stream.cuts(step, rank=rank, world_size=world_size)
+            for number in range(start["batch"] if step == start["step"] else 0, len(cuts)):
                 turn += 1
+                if (turn - 1) // together % num_workers == worker:
+                    batch = self.stream.batch(*cuts[number], rate=rate)
+                    self._place = _behind(step, number, num=len(cuts), turn=turn, ranks=world_size)
+                    yield batch
 
 
 class HeldOut(IterableDataset[Inputs]):
@@ -178,16 +312,18 @@ class HeldOut(IterableDataset[Inputs]):
         session: "Session",
         *,
         row_length: int = 0,
-        is_isolated: bool = True,
+        isolation: Isolation = "pieces",
         local_attention: int = 0,
+        first_position: int = 0,
     ) -> None:
         """Take a session; the rest as `tensors`.
 
         Args:
             session: of the run.
             row_length: of the rows; 0: that of the run's last phase.
-            is_isolated: see `tensors`.
+            isolation: see `tensors`.
             local_attention: see `tensors`.
+            first_position: see `tensors`.
 
         Raises:
             ValueError: the shards have no held-out rows of this length.
@@ -196,7 +332,11 @@ class HeldOut(IterableDataset[Inputs]):
         self._row_length = row_length or session.row_length
         held_out.measured(session, row_length=self._row_length)
         self._session = session
-        self._shape = {"is_isolated": is_isolated, "local_attention": local_attention}
+        self._shape: dict[str, Any] = {
+            "isolation": isolation,
+            "local_attention": local_attention,
+            "first_position": first_position,
+        }
 
     def __iter__(self) -> Iterator[Inputs]:
         worker = get_worker_info()

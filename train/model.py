@@ -55,14 +55,7 @@ class MaskedModel(nn.Module):
             ValueError: the architecture takes no attention function from outside.
         """
         super().__init__()
-        attention.register()
-        try:
-            network.set_attn_implementation(attention.NAME)
-        except (ValueError, NotImplementedError) as error:
-            raise ValueError(
-                f"{type(network).__name__}: this architecture takes no attention function from "
-                f"outside ({error}); continue a ModernBERT, BERT or RoBERTa model instead"
-            ) from error
+        attention.isolate(network)
         self.network = network
         # RoBERTa counts positions from behind the padding id.
         behind = network.config.model_type in ("roberta", "xlm-roberta", "camembert")

@@ -70,6 +70,23 @@ class Phase:
         """Rows of the whole phase."""
         return self.num_steps * self.rows_per_step
 
+    def part(self, *, rank: int, world_size: int) -> tuple[int, int]:
+        """Return which rows of each step a rank has: the first, and the one behind the last.
+
+        Raises:
+            ValueError: there is no such rank, or the rows do not divide over them.
+        """
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank must lie in [0, world_size), got {rank} of {world_size}")
+        per_rank, rest = divmod(self.rows_per_step, world_size)
+        if rest:
+            near = max(1, round(self.rows_per_step / world_size)) * world_size
+            raise ValueError(
+                f"rows_per_step = {self.rows_per_step} does not divide over {world_size} ranks; "
+                f"set [schedule] rows_per_step = {near} (changes the run) or take other ranks"
+            )
+        return rank * per_rank, (rank + 1) * per_rank
+
     def micro_batches(self, *, world_size: int) -> int:
         """Return how many forward passes each rank makes per step.
 

@@ -273,20 +273,24 @@ class Stream:
             world_size: number of parts.
             micro_batch: rows of a forward pass; 0: the recipe's.
             allocate: gives the arrays of tokens.
+
+        Raises:
+            ValueError: there is no such step or part, or the rows do not divide into the parts.
         """
-        rate = self.mask_rate(step)
         cuts = self.cuts(step, rank=rank, world_size=world_size, micro_batch=micro_batch)
+        rate = self.mask_rate(step)
         return [self.batch(*cut, rate=rate, allocate=allocate) for cut in cuts]
 
     def cuts(
         self, step: int, *, rank: int, world_size: int, micro_batch: int = 0
     ) -> list[tuple[int, int]]:
         """Return (start, stop) of the global rows of each micro batch; see `step`."""
+        if step < 0:
+            raise ValueError(f"steps are counted from 0, got {step}")
         phase = self.timeline.of_step(step)
-        per_rank = phase.rows_per_step // world_size
         micro = micro_batch or phase.micro_batch
-        first = self.timeline.first_row(step) + rank * per_rank
-        stop = first + per_rank
+        before = self.timeline.first_row(step)
+        first, stop = (before + row for row in phase.part(rank=rank, world_size=world_size))
         return [(start, min(start + micro, stop)) for start in range(first, stop, micro)]
 
     def mask_rate(self, step: int) -> float:

@@ -181,15 +181,18 @@ def ours(folder: Path, *, is_ahead: bool = True, has_masks: bool = True, **mask:
     return lambda: _rate(batches())
 
 
-def as_inputs(folder: Path) -> Rate:
-    """Measure the dictionaries of tensors that other training loops get, labels included."""
+def as_inputs(folder: Path, **how: object) -> Rate:
+    """Measure the dictionaries of tensors that other training loops get, as in README if not said.
+
+    That is labels, positions and where pieces begin.
+    """
     bound = bind(folder)
     steps = range(bound.num_steps)
 
     def batches() -> Iterator[int]:
         for step in steps:
             (made,) = bound.stream.step(step, rank=0, world_size=1)
-            yield tensors(made, is_isolated=False)["input_ids"].numel()
+            yield tensors(made, **how)["input_ids"].numel()
 
     return lambda: _rate(batches())
 
@@ -275,6 +278,11 @@ def test_tokens_per_second_beside_other_loaders(folder, peer):
         "stream, whole words": ours(folder, is_ahead=False, unit="word"),
         "stream, spans, 80-10-10": ours(folder, is_ahead=False, unit="span", replace="80-10-10"),
         "stream, masks, as torch inputs": as_inputs(folder),
+        "the same, not isolated": as_inputs(folder, isolation="none"),
+        "the same, dense masks": as_inputs(folder, isolation="mask"),
+        "the same, dense masks, window 128": as_inputs(
+            folder, isolation="mask", local_attention=128
+        ),
         "datasets + collator": hugging_face(folder, has_masks=True),
         "datasets + collator, special_tokens_mask": hugging_face(
             folder, has_masks=True, has_special=True

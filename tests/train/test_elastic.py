@@ -164,12 +164,12 @@ def test_loaders_with_processes_of_their_own_give_the_same_chain(kind: str, stre
             for row in range(len(inputs["input_ids"]))
         )
 
-    made = [digest(tensors(batch, is_isolated=False)) for batch in alone(stream)]
+    made = [digest(tensors(batch, isolation="none")) for batch in alone(stream)]
     whole = chain(links(stream, [iter(made)], first=0), begin=b"")
     world, workers, first = LOADERS[kind]
     ranks = []
     for rank in range(world):
-        rows = TorchStream(stream, first_step=first, rank=rank, world_size=world, is_isolated=False)
+        rows = TorchStream(stream, first_step=first, rank=rank, world_size=world, isolation="none")
         ranks.append(map(digest, DataLoader(rows, batch_size=None, num_workers=workers)))
     begin = whole[first - 1] if first else b""
     assert chain(links(stream, ranks, first=first), begin=begin) == whole[first:]

@@ -90,7 +90,7 @@ def test_a_second_evaluation_gives_the_same_figures(measured) -> None:
 def test_loaders_of_held_out_rows_are_of_one_length(measured) -> None:
     bound, _, _ = measured
     for length, wanted in ((0, 64), (32, 32), (64, 64)):
-        rows = list(HeldOut(bound, row_length=length, is_isolated=False))
+        rows = list(HeldOut(bound, row_length=length, isolation="none"))
         assert {part["input_ids"].shape[1] for part in rows} == {wanted}
         assert sum(len(part["input_ids"]) for part in rows) == held_out.num_rows(
             bound, row_length=wanted

@@ -1,5 +1,6 @@
 """The stream in plain loaders, Hugging Face's Trainer and Lightning: the same rows and masks."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -7,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
-from transformers import AutoModelForMaskedLM
+from transformers import AutoModelForMaskedLM, RobertaConfig
 
 from corpus.shards import ShardSet
-from train import held_out, interop, presets, recipe, session
+from train import attention, engine, held_out, interop, presets, recipe, session
 from train.interop import HeldOut, TorchStream, only
+from train.model import MaskedModel
 
 TABLE = {
     "seed": 4,
@@ -45,7 +47,9 @@ def new_network(shards: ShardSet, **model):
 
 @pytest.fixture
 def network(bound):
-    return new_network(bound.shards)
+    made = new_network(bound.shards)
+    attention.isolate(made)
+    return made
 
 
 def window(network) -> int:
@@ -55,7 +59,7 @@ def window(network) -> int:
 def wanted(bound) -> list[interop.Inputs]:
     """Return what the training loop of `fit` sees, made without threads or loaders."""
     return [
-        interop.tensors(batch, is_isolated=True)
+        interop.tensors(batch)
         for step in range(bound.num_steps)
         for batch in bound.stream.step(step, rank=0, world_size=1)
     ]
@@ -90,6 +94,17 @@ def test_workers_that_stay_give_the_same_batches_every_time(bound) -> None:
         assert all(equal(one, other) for one, other in zip(found, wanted(bound)[8:], strict=True))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["spawn", "forkserver"])
+def test_workers_that_are_not_forked_give_the_same_batches(bound, way) -> None:
+    every = {"batch_size": None, "multiprocessing_context": way}
+    found = list(DataLoader(TorchStream(bound.stream), num_workers=2, **every))
+    assert all(equal(one, other) for one, other in zip(found, wanted(bound), strict=True))
+    assert len(list(DataLoader(HeldOut(bound), num_workers=1, **every))) == len(
+        list(HeldOut(bound))
+    )
+
+
 def test_a_process_that_is_not_forked_gets_the_same_rows(bound) -> None:
     next(iter(TorchStream(bound.stream)))  # with shards that are open, and mapped into memory
     for rows in (TorchStream(bound.stream), HeldOut(bound)):
@@ -113,11 +128,76 @@ def test_what_accelerate_deals_out_in_each_process_is_the_same(bound, world, num
 
 @pytest.mark.parametrize(
     ("rank", "world", "message"),
-    [(0, 3, "does not divide over 3 ranks"), (2, 2, "got 2 of 2"), (-1, 2, "got -1 of 2")],
+    [
+        (0, 3, r"does not divide over 3 ranks; set \[schedule\] rows_per_step = 9"),
+        (2, 2, "got 2 of 2"),
+        (-1, 2, "got -1 of 2"),
+        (1, None, "give both"),
+    ],
 )
 def test_parts_that_would_lose_rows_are_refused(bound, rank, world, message) -> None:
     with pytest.raises(ValueError, match=message):
         TorchStream(bound.stream, rank=rank, world_size=world)
+    if world is not None:
+        with pytest.raises(ValueError, match=message):
+            bound.stream.cuts(0, rank=rank, world_size=world)
+
+
+def test_a_step_before_the_first_is_refused(bound) -> None:
+    with pytest.raises(ValueError, match="counted from 0, got -1"):
+        TorchStream(bound.stream, first_step=-1)
+    with pytest.raises(ValueError, match="counted from 0, got -1"):
+        bound.stream.step(-1, rank=0, world_size=1)
+
+
+def test_several_processes_must_say_which_batches_are_theirs(bound, monkeypatch) -> None:
+    alone = TorchStream(bound.stream)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="2 processes train together"):
+        TorchStream(bound.stream)
+    with pytest.raises(ValueError, match="2 processes train together"):
+        next(iter(alone))
+    assert len(list(TorchStream(bound.stream, rank=1, world_size=2))) == 6
+
+
+def test_batches_that_a_loader_would_join_are_refused(bound) -> None:
+    loader = DataLoader(TorchStream(bound.stream), batch_size=2, collate_fn=only)
+    with pytest.raises(ValueError, match=r"joins 2 batches .* torchrun"):
+        next(iter(loader))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1, 3])
+def test_the_state_behind_any_batch_leads_to_those_after_it(bound, num_workers) -> None:
+    rows = TorchStream(bound.stream, first_step=1)
+    whole = list(rows.batches())
+    assert len(whole) == 10
+    assert rows.state_dict() == {"step": 6, "batch": 0, "turn": 0, "world_size": 1}
+    for seen in range(0, 10, 3):
+        # Every worker is its own process, and so has its own stream.
+        workers = [TorchStream(bound.stream, first_step=1) for _ in range(max(1, num_workers))]
+        made = [r.batches(worker=w, num_workers=num_workers) for w, r in enumerate(workers)]
+        for turn in range(seen):
+            next(made[turn % len(made)])
+        fresh = [TorchStream(bound.stream) for _ in workers]
+        for one, other in zip(fresh, workers, strict=True):
+            one.load_state_dict(json.loads(json.dumps(other.state_dict())))
+        after = [r.batches(worker=w, num_workers=num_workers) for w, r in enumerate(fresh)]
+        rest = [next(after[turn % len(after)]).checksum() for turn in range(seen, 10)]
+        assert rest == [batch.checksum() for batch in whole[seen:]]
+        assert all(next(worker, None) is None for worker in after)
+
+
+def test_a_state_within_a_step_fits_as_many_ranks_only(bound) -> None:
+    rows = TorchStream(bound.stream)
+    batches = iter(rows)
+    next(batches)
+    within = rows.state_dict()
+    next(batches)
+    other = TorchStream(bound.stream, rank=0, world_size=2)
+    with pytest.raises(ValueError, match="within step 0 on 1 ranks, and there are 2"):
+        other.load_state_dict(within)
+    other.load_state_dict(rows.state_dict())
+    assert len(list(other)) == 5
 
 
 def test_ranks_share_each_step_between_them(bound) -> None:
@@ -132,7 +212,7 @@ def test_ranks_share_each_step_between_them(bound) -> None:
 
 def test_labels_are_the_text_at_the_hidden_places_and_nothing_else(bound) -> None:
     batch = bound.stream.step(0, rank=0, world_size=1)[0]
-    made = interop.tensors(batch, is_isolated=False)
+    made = interop.tensors(batch, isolation="none")
     targets = torch.from_numpy(batch.targets)
     text = torch.from_numpy(batch.input_ids)
     assert torch.equal(made["labels"][targets], text[targets])
@@ -141,20 +221,23 @@ def test_labels_are_the_text_at_the_hidden_places_and_nothing_else(bound) -> Non
     assert torch.equal(made["attention_mask"].bool(), text != 0)
 
 
+@pytest.mark.parametrize("isolation", ["pieces", "mask"])
 @pytest.mark.parametrize("model", [{"local_attention": 16}, {"family": "bert"}])
-def test_an_isolated_document_is_read_as_if_it_were_alone(many_shards, model) -> None:
+def test_an_isolated_document_is_read_as_if_it_were_alone(many_shards, model, isolation) -> None:
     table = {**TABLE, "data": {"row_length": 64}}
     long = session.bind(recipe.parse(table, where="test"), ShardSet.open(str(many_shards)))
-    network = new_network(long.shards, **model).eval()
+    plain, network = (new_network(long.shards, **model).eval() for _ in range(2))
+    if isolation == "pieces":
+        attention.isolate(network)
     batch = long.stream.step(0, rank=0, world_size=1)[0]
-    packed = interop.tensors(batch, is_isolated=True, local_attention=window(network))
+    packed = interop.tensors(batch, isolation=isolation, local_attention=window(network))
     labels = packed.pop("labels")
     with torch.inference_mode():
         together = network(**packed).logits
         start, before, longest = 0, -1, 0
         for row, end in zip(batch.piece_rows.tolist(), batch.piece_ends.tolist(), strict=True):
             start = start if row == before else 0
-            alone = network(input_ids=packed["input_ids"][row : row + 1, start:end]).logits
+            alone = plain(input_ids=packed["input_ids"][row : row + 1, start:end]).logits
             assert torch.allclose(alone[0], together[row, start:end], atol=1e-4)
             longest = max(longest, end - start)
             start, before = end, row
@@ -162,6 +245,56 @@ def test_an_isolated_document_is_read_as_if_it_were_alone(many_shards, model) ->
     # Rows of several documents, one of them longer than the window.
     assert np.unique(batch.piece_rows, return_counts=True)[1].max() > 1
     assert longest > 32
+
+
+def test_a_model_that_knows_no_pieces_refuses_them_and_the_reverse(bound, network) -> None:
+    batch = bound.stream.step(0, rank=0, world_size=1)[0]
+    for name in ("sdpa", "eager"):
+        other = new_network(bound.shards)
+        other.set_attn_implementation(name)
+        with pytest.raises(RuntimeError, match=r"attn_mask dtype|size of tensor"):
+            other(**interop.tensors(batch))
+    for isolation in ("none", "mask"):
+        with pytest.raises(ValueError, match='made with isolation="pieces"'):
+            network(**interop.tensors(batch, isolation=isolation))
+
+
+def test_a_roberta_reads_the_positions_that_it_gives_a_document_alone(bound) -> None:
+    config = RobertaConfig(
+        vocab_size=bound.shards.vocabulary,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=40,
+        pad_token_id=bound.shards.pad_id,
+    )
+    network = AutoModelForMaskedLM.from_config(config).eval()
+    attention.isolate(network)
+    batch = bound.stream.step(0, rank=0, world_size=1)[0]
+    packed = interop.tensors(batch, first_position=bound.shards.pad_id + 1)
+    end = int(batch.piece_ends[0])
+    text = packed["input_ids"][:1, :end]
+    with torch.inference_mode():
+        together = network(**packed).logits[0, :end]
+        network.set_attn_implementation("sdpa")
+        assert torch.allclose(network(input_ids=text).logits[0], together, atol=1e-5)
+
+
+def test_the_loss_of_an_isolated_model_is_that_of_our_training(bound, network) -> None:
+    module = MaskedModel(new_network(bound.shards)).eval()
+    for batch in bound.stream.step(0, rank=0, world_size=1):
+        with torch.inference_mode():
+            nats = module(**engine.inputs(batch, device="cpu"))
+            loss = network.eval()(**interop.tensors(batch)).loss
+        assert float(loss) == pytest.approx(float(nats.mean()), rel=1e-5)
+
+
+def test_a_saved_model_says_nothing_of_pieces(bound, network, tmp_path) -> None:
+    network.save_pretrained(tmp_path)
+    assert attention.NAME not in (tmp_path / "config.json").read_text()
+    batch = bound.stream.step(0, rank=0, world_size=1)[0]
+    AutoModelForMaskedLM.from_pretrained(tmp_path)(**interop.tensors(batch, isolation="none"))
 
 
 def test_held_out_rows_come_once_with_their_stored_targets(bound) -> None:
@@ -186,7 +319,7 @@ def test_the_trainer_of_hugging_face_sees_these_batches_and_goes_on_where_it_sto
             return super().compute_loss(model, inputs, *known, **named)
 
     def run(num_steps: int, first_step: int) -> Trainer:
-        rows = TorchStream(bound.stream, first_step=first_step, local_attention=window(network))
+        rows = TorchStream(bound.stream, first_step=first_step)
         arguments = TrainingArguments(
             output_dir=str(tmp_path),
             max_steps=num_steps,
@@ -201,7 +334,7 @@ def test_the_trainer_of_hugging_face_sees_these_batches_and_goes_on_where_it_sto
             disable_tqdm=True,
             logging_strategy="no",
         )
-        held_out = HeldOut(bound, local_attention=window(network))
+        held_out = HeldOut(bound)
         trainer = Watched(
             model=network,
             args=arguments,
@@ -235,12 +368,11 @@ def test_a_lightning_module_trains_and_validates_on_these_batches(bound, network
                 first_step=self.trainer.global_step,
                 rank=self.trainer.global_rank,
                 world_size=self.trainer.world_size,
-                local_attention=window(network),
             )
             return DataLoader(rows, batch_size=None)
 
         def val_dataloader(self):
-            return DataLoader(HeldOut(bound, local_attention=window(network)), batch_size=None)
+            return DataLoader(HeldOut(bound), batch_size=None)
 
     class Module(lightning.LightningModule):
         def __init__(self):

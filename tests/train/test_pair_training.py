@@ -59,7 +59,7 @@ def test_a_model_sees_both_segments_and_is_that_of_transformers(learned) -> None
     run = runs.read(learned[1], data=None)
     folder = export.export(run, runs.load(run))
     batch = bound.stream.step(0, rank=0, world_size=1, micro_batch=24)[0]
-    inputs = interop.tensors(batch, is_isolated=True)
+    inputs = interop.tensors(batch, isolation="mask")
     network, classify = Bert.from_pretrained(folder), AutoModelForNextSentencePrediction
     with torch.inference_mode():
         loss = network.eval()(**inputs).loss

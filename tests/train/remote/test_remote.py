@@ -5,17 +5,20 @@ The stores and their faults are those of conftest.py.
 
 import logging
 import os
+import pickle
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from corpus import sets, storage
 from corpus.shards import ShardSet
 from train import cache, recipe, session
 from train.cache import ShardCache, back_off, cached_files
+from train.interop import HeldOut, TorchStream
 from train.prefetch import prefetch
 from train.recipe import CacheConfig
 
@@ -56,6 +59,18 @@ def test_a_stream_from_a_store_is_that_from_the_disk(
     assert found == checksums(str(many_shards), tmp_path, order="blocks")
     # Every file of rows and of documents once, though two threads ask for them.
     assert len(proxy.gets) == len({path.split("?")[0] for path in proxy.gets}) == 24
+
+
+def test_a_stream_from_a_store_goes_to_a_process_that_is_not_forked(web, many_shards, tmp_path):
+    url, use = web
+    use()
+    cached = {"folder": str(tmp_path), "max_gb": 1.0}
+    table = {**TABLE, "data": {"row_length": 32}, "cache": cached}
+    made = session.bind(recipe.parse(table, where="test"), ShardSet.open(url))
+    for rows in (TorchStream(made.stream, first_step=38), HeldOut(made)):
+        here = [batch["input_ids"] for batch in rows]  # with shards that are open
+        sent = [batch["input_ids"] for batch in pickle.loads(pickle.dumps(rows))]
+        assert all(torch.equal(one, other) for one, other in zip(sent, here, strict=True))
 
 
 @pytest.mark.parametrize("store", ["s3", "gs", "web", "hub"])
