@@ -278,18 +278,32 @@ def _neighbours(
         if not mine.size:
             continue
         rows = reading.rows[name]
-
-        def take(known: NDArray[np.uint64], name: str = name, rows: "Rows" = rows) -> "RowBatch":
-            return rows.take(stream.locate(name, known, rows).astype(np.int64))
-
         known = ordinals[mine] + np.uint64(reading.before.get(name, 0))
-        beside = neighbours(known, take, num_rows=rows.num_rows)
+        beside = partners(stream, name, known, rows)
         drawn[mine] = draws(np.minimum(known, beside), seed=stream.seed, source=name)
         numbers = stream.locate(name, beside, rows).astype(np.int64)
         second = seconds(stream.take(rows, numbers, into=ids, at=mine, starts=starts))
         for row, alone in zip(mine.tolist(), known == beside, strict=True):
             found[row] = None if alone else second[row]
     return drawn, ids, starts, found
+
+
+def partners(
+    stream: "Stream", source: str, numbers: NDArray[np.uint64], rows: "Rows"
+) -> NDArray[np.uint64]:
+    """Return uint64 [B]: whose second segment each row of a source may be given.
+
+    Args:
+        stream: whose order it is.
+        source: its name.
+        numbers: uint64 [B]: counted by the source for itself, through epoch after epoch.
+        rows: of the source.
+    """
+
+    def take(known: NDArray[np.uint64]) -> "RowBatch":
+        return rows.take(stream.locate(source, known, rows).astype(np.int64))
+
+    return neighbours(numbers, take, num_rows=rows.num_rows)
 
 
 def neighbours(

@@ -72,8 +72,11 @@ def _places(stream: Stream, start: int, stop: int) -> Iterator[Place]:
         name = reading.mixture.sources[int(owner[0])]
         rows = reading.rows[name]
         ordinal = int(ordinals[0]) + reading.before.get(name, 0)
-        # Of a pair whose second segment is its neighbour's, the neighbour is the other of two.
-        for one in (ordinal, ordinal ^ 1) if seconds[index - start] else (ordinal,):
+        known = [ordinal]
+        if seconds[index - start]:
+            own = np.array(known, dtype=np.uint64)
+            known += pairs.partners(stream, name, own, rows).tolist()
+        for one in known:
             yield Place(
                 index=index,
                 step=phase.first_step + (index - phase.first_row) // phase.rows_per_step + 1,

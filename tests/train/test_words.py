@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpus import check, shard_check
+from corpus import head, shard_check
 from corpus.shards import ShardSet
 from train import mask, plan, recipe, session
 from train.stream import Batch, Stream
@@ -131,8 +131,8 @@ def test_head_shows_words_and_the_rows_are_sound(worded_shards):
     shards = ShardSet.open(str(worded_shards))
     assert {shard.has_word_starts for shard in shards.shards if shard.source == "wiki"} == {True}
     assert not any(shard.has_word_starts for shard in shards.shards if shard.source == "books")
-    shown = list(check.head(str(worded_shards), num_rows=10**6, words=True))
-    plain = list(check.head(str(worded_shards), num_rows=10**6))
+    shown = list(head.head(str(worded_shards), num_rows=10**6, words=True))
+    plain = list(head.head(str(worded_shards), num_rows=10**6))
     assert len(shown) == len(plain)
     assert any("|" in line for line in shown)
     assert not any("|" in line for line in plain)
