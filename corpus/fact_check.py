@@ -16,6 +16,7 @@ from corpus import identity, sets
 from corpus.bins import bins_of, num_bins, partitions
 from corpus.row_facts import row_facts
 from corpus.sets import Manifest, Receipt
+from corpus.shards import SHARD_FORMAT, WORDS_FORMAT
 
 _SUFFIXES = ("arrow", "documents.arrow", "unigram.arrow")
 _TOLERANCE = 1.5e-6
@@ -43,15 +44,37 @@ def malformed(manifest: Manifest) -> Iterator[str]:
     """Yield a line for each fact that is no number, or no table, where one is needed."""
     fates = manifest.facts.get("fates")
     if not isinstance(fates, dict) or not all(
-        len(name.split(" ")) > 2 and isinstance(number, int) for name, number in fates.items()
+        _is_fate(name) and isinstance(number, int) for name, number in fates.items()
     ):
         yield "facts.fates is no table of counts by source and fate"
+    if not isinstance(manifest.facts.get("encoder", {}), dict):
+        yield "facts.encoder is no table"
+    if malformed_record(manifest):
+        yield "facts.forgotten is no table with what became of shards"
     for part in manifest.parts:
         numbers = {name: part.facts.get(name) for name in (*_NUMBERS, "bigram_entropy_nats")}
         for where, values in (("facts", numbers), ("counts", part.counts)):
             for name, value in values.items():
                 if not isinstance(value, int | float):
                     yield f"parts.{part.name}.{where}.{name} is {value!r}, should be a number"
+
+
+def _is_fate(name: str) -> bool:
+    """Tell whether a count is of a source and a fate, of a kept document with its subset."""
+    what = name.split(" ")[2:]
+    return bool(what) and (what[0] != "kept" or len(what) > 1)
+
+
+def malformed_record(manifest: Manifest) -> bool:
+    """Tell whether what a manifest says of forgotten documents cannot be read."""
+    record = manifest.facts.get("forgotten", {"shards": {}})
+    shards = record.get("shards") if isinstance(record, dict) else None
+    return not isinstance(shards, dict) or not all(
+        isinstance(one, dict)
+        and isinstance(one.get("files"), dict)
+        and all(isinstance(digests, dict) and "new" in digests for digests in one["files"].values())
+        for one in shards.values()
+    )
 
 
 def of_manifest(manifest: Manifest) -> Iterator[str]:
@@ -75,6 +98,14 @@ def of_manifest(manifest: Manifest) -> Iterator[str]:
     yield from differs("facts.licences", facts.get("licences"), licences)
     for name in ("packing", "row_lengths"):
         yield from differs(f"facts.{name}", facts.get(name), section[name])
+    words = section.get("segmenters", {})
+    wanted_format = WORDS_FORMAT if words else SHARD_FORMAT
+    yield from differs("facts.shard_format", facts.get("shard_format"), wanted_format)
+    for part in manifest.parts:
+        name = words.get(part.facts.get("source"))
+        shown = name and f"{name} {manifest.identity['libraries'].get(name)}"
+        where = f"parts.{part.name}.facts.segmenter"
+        yield from differs(where, part.facts.get("segmenter"), shown)
     libraries, encoder = manifest.identity["libraries"], facts.get("encoder", {})
     version = libraries.get(encoder.get("encoder"), libraries.get("tokenizers"))
     yield from differs("facts.encoder.version", encoder.get("version"), version)

@@ -24,6 +24,7 @@ SHARD_FORMAT = 2
 """Of the files of a shard set (corpus/FORMAT.md); readers refuse another."""
 WORDS_FORMAT = 3
 """Of a set in which some rows say where words begin; else it is SHARD_FORMAT."""
+READABLE = (SHARD_FORMAT, WORDS_FORMAT)
 
 TOKENIZER_FOLDER = "tokenizer"
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -84,7 +85,7 @@ class ShardSet:
         self.digest = manifest.digest()
         self.manifest = manifest
         facts = manifest.facts
-        if (found := facts.get("shard_format", 1)) not in (SHARD_FORMAT, WORDS_FORMAT):
+        if (found := facts.get("shard_format", 1)) not in READABLE:
             raise ValueError(
                 f"{url}: shard format {found}, this program reads {SHARD_FORMAT} and "
                 f"{WORDS_FORMAT}; run `make shards` again: no stage before it is repeated, and "

@@ -116,6 +116,10 @@ def test_documents_are_forgotten_with_their_words(made, tmp_path, command):
     (left,) = [s for s in after.shards if s.name == shard.name]
     assert left.has_word_starts
     assert left.num_tokens < shard.num_tokens
+    # The set before holds that document, and is looked into; the new one holds none.
+    assert f"{before.url}: 1 documents" in done.stdout
+    assert "of another version" not in done.stdout
+    assert after.url not in done.stdout.partition("still stands in")[2]
     assert gone not in after.documents(left)["id"].to_pylist()
     # The rows of the other sources are the same files.
     mine, theirs = ({s.name: s.sha256 for s in one.shards} for one in (before, after))

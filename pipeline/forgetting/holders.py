@@ -14,7 +14,7 @@ import numpy as np
 from corpus import keep, lock, sets, storage
 from corpus.identity import show_id
 from corpus.sets import Manifest
-from corpus.shards import SHARD_FORMAT, ShardSet
+from corpus.shards import READABLE, ShardSet
 from pipeline import parts, plan
 from pipeline.asking.ledger import Ledger
 from pipeline.forgetting import forget_set, forgotten
@@ -74,7 +74,7 @@ def _shard_holders(ledger: Ledger, gone: U64, others: U64) -> Iterator[_Held]:
             yield _Held(id=set_id, url=url, what="unfinished, not looked at", was="was unfinished")
             continue
         manifest = sets.read_manifest(url)
-        if manifest.facts.get("shard_format") != SHARD_FORMAT:
+        if manifest.facts.get("shard_format") not in READABLE:
             yield _Held(
                 id=set_id,
                 url=url,

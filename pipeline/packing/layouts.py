@@ -200,12 +200,13 @@ LAYOUTS: dict[str, Layout] = {"best_fit": best_fit, "concat": concat, "doc": doc
 def _halved(breaks: bytes, last: list[tuple[int, int]], *, limit: int) -> list[tuple[int, int]]:
     """Cut a document's last segment or two anew, into two of at most `limit` tokens.
 
-    The cut is the start of a sentence, or else of a word, that is nearest the middle.
+    The cut is the start of a sentence, or else of a word, or else, in scripts without spaces, of a
+    letter, that is nearest the middle.
     """
     begin, end = last[0][0], last[-1][1]
     middle = (begin + end) // 2
     low, high = max(begin + 1, end - limit), min(end - 1, begin + limit)
-    for kind in (tokens.SENTENCE, tokens.WORD):
+    for kind in (tokens.SENTENCE, tokens.WORD, tokens.LETTER):
         near = [breaks.rfind(kind, low, middle + 1), breaks.find(kind, middle + 1, high + 1)]
         near = [at for at in near if at > 0]
         if near:

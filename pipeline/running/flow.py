@@ -265,6 +265,8 @@ def _installed(name: str) -> str:
         return unicodedata.unidata_version
     if name == "icu":
         return segmenters.installed().get(name, "not installed")
+    if name == "segmenter":
+        return str(segmenters.VERSION)
     if name != "gristmill":
         try:
             return importlib.metadata.version(name)

@@ -62,8 +62,12 @@ def versions(recipe: Recipe) -> dict[str, dict[str, str]]:
 
 
 def libraries(cut_by: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Return the versions of the libraries whose output is in a set, of `versions`' answer."""
-    return installed() if cut_by else {}
+    """Return the versions of the libraries whose output is in a set, and of the rule upon it.
+
+    Args:
+        cut_by: what `versions` returned.
+    """
+    return {**installed(), "segmenter": str(VERSION)} if cut_by else {}
 
 
 def check(recipe: Recipe) -> None:

@@ -104,6 +104,27 @@ FACTS: dict[str, tuple[Callable[[dict], object], str]] = {
         lambda m: m["facts"]["fates"].update({"num_documents wiki kept train": 1}),
         "facts.fates.num_documents wiki kept train is 1, in rows of 32 tokens are ",
     ),
+    "shard format": (
+        lambda m: m["facts"].update(shard_format=3),
+        "facts.shard_format is 3, should be 2",
+    ),
+    "segmenter": (
+        lambda m: part_of(m)["facts"].update(segmenter="icu 1.0"),
+        f"parts.{PART}.facts.segmenter is 'icu 1.0', should be None",
+    ),
+    "no encoder": (lambda m: m["facts"].update(encoder="gigatoken"), "facts.encoder is no table"),
+    "no record of what was forgotten": (
+        lambda m: m["facts"].update(forgotten=None),
+        "facts.forgotten is no table",
+    ),
+    "a record of what was forgotten": (
+        lambda m: m["facts"].update(forgotten={"shards": {PART: {"files": {"a": "b"}}}}),
+        "facts.forgotten is no table",
+    ),
+    "kept without a subset": (
+        lambda m: m["facts"]["fates"].update({"num_documents wiki kept": 7}),
+        "facts.fates is no table",
+    ),
     "a source": (
         lambda m: m["facts"]["fates"].update({"num_documents books in": 0}),
         "facts.fates has 'books', which is no source of the identity",

@@ -45,6 +45,7 @@ def test_the_worker_lock_has_hashes_and_nothing_for_training():
 def test_workers_and_drivers_are_locked_to_the_same_libraries():
     # These are in the sets' identities, or decide what a worker can unpickle.
     shared = ["apache-beam", "datasets", "datasketch", "ftfy", "numpy", "pyarrow", "tokenizers"]
+    shared += ["gigatoken", "icu4py"]
     worker = _locked("worker.txt")
     for lock in ("train.txt", "dev.txt"):
         other = _locked(lock)

@@ -48,6 +48,9 @@ def test_a_pair_of_one_short_text_is_cut_nearest_its_middle() -> None:
     assert placed(layouts.pair, [text(1, 8, 1)], 40) == [[1, 9]]
     # In one sentence at the word there.
     assert placed(layouts.pair, [text(10)], 40) == [[5, 5]]
+    # Where there are no words, at the letter there.
+    letters = bytes([tokens.SENTENCE]) + bytes([tokens.LETTER]) * 29
+    assert placed(layouts.pair, [letters], 40) == [[15, 15]]
 
 
 @given(sizes=st.lists(st.integers(1, 12), min_size=1, max_size=30))
