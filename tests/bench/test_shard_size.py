@@ -15,8 +15,7 @@ import zstandard
 
 from corpus import identity, schemas
 from corpus.shards import SPECIAL_TOKENS, table_bytes
-from pipeline import tokenizer
-from pipeline.encoding import tokens
+from pipeline.encoding import encoders, tokens, vocabularies
 from pipeline.packing import rows
 
 pytestmark = pytest.mark.bench
@@ -49,12 +48,13 @@ def texts() -> tuple[pa.Table, dict[str, int]]:
         if size > TRAIN_BYTES:
             break
         sample.append(document["text"])
-    model, trainer = tokenizer._untrained(vocabulary=32_768)
+    model, trainer = vocabularies.untrained_bpe(vocabulary=32_768)
     model.train_from_iterator(sample, trainer)
+    encoder = encoders.Plain(model)
     made = []
     for start in range(0, len(found), BATCH):
         batch = found[start : start + BATCH]
-        encoded = tokens.encode([document["text"] for document in batch], model)
+        encoded = tokens.encode([document["text"] for document in batch], encoder)
         made += [
             {
                 "id": identity.document_id("bench", document["id"]),
