@@ -9,7 +9,8 @@ All processes of a machine may share a folder. A shard is fetched by one of them
 wait. To make room, what was asked for longest ago is removed; who still has it open reads on, since
 the file lives until it is closed, and is told to close it by its name being gone (`corpus.rows`).
 Where even that leaves no room, because of what others are fetching, one of them is waited for. The
-files of a shard come together and are kept until they are open, so there is room for them at once.
+files of a shard come together, so there is room for them at once, and are kept until all have been
+asked for; who loses one before it is open fetches it again.
 """
 
 import fcntl

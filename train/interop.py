@@ -45,6 +45,8 @@ class Place(TypedDict):
     turn: int
     """Batches of the iteration before it, which decide what loader worker it falls to."""
     world_size: int
+    micro_batch: int
+    """Rows of each of the step's micro batches, but perhaps the last: a run may change it."""
 
 
 def tensors(
@@ -153,13 +155,6 @@ def _known_ranks(rank: int | None, world_size: int | None) -> tuple[int, int]:
     return 0, 1
 
 
-def _behind(step: int, number: int, *, num: int, turn: int, ranks: int) -> Place:
-    """Return the place behind a batch, one of `num` of its step."""
-    if number + 1 == num:
-        return {"step": step + 1, "batch": 0, "turn": turn, "world_size": ranks}
-    return {"step": step, "batch": number + 1, "turn": turn, "world_size": ranks}
-
-
 class TorchStream(IterableDataset[Inputs]):
     """The micro batches of one rank, from a step to the end of the run.
 
@@ -192,8 +187,8 @@ class TorchStream(IterableDataset[Inputs]):
             first_position: see `tensors`.
 
         Raises:
-            ValueError: there is no such step or part, the rows of a step do not divide into the
-                parts, or several processes train and the part is not given.
+            ValueError: the run is over before that step, there is no such part, the rows of a step
+                do not divide into the parts, or several processes train and the part is not given.
         """
         super().__init__()
         self.stream = stream
@@ -205,7 +200,7 @@ class TorchStream(IterableDataset[Inputs]):
             "first_position": first_position,
         }
         self._place: Place | None = None
-        self._is_loaded = False
+        self._loaded: Place | None = None
         self._begin()
         rank, world_size = _known_ranks(rank, world_size)
         for phase in stream.timeline.phases:
@@ -214,38 +209,73 @@ class TorchStream(IterableDataset[Inputs]):
     def state_dict(self) -> Place:
         """Return the place behind the last batch that was handed out.
 
-        Batches that were made ahead do not count. A process knows its own batches only: with
-        loader workers ask the loader (torchdata's StatefulDataLoader asks each worker), or count
-        steps and use `first_step`.
+        Before an iteration's first batch it is where that one begins. Batches that were made ahead
+        do not count. A process knows its own batches only: with loader workers ask the loader
+        (torchdata's StatefulDataLoader asks each worker), or count steps and use `first_step`.
         """
         return self._place or self._begin()
 
     def load_state_dict(self, state: Place) -> None:
         """Let the next iteration go on at a place; those after it begin at `first_step` again.
 
+        Only the object that iterates can tell which is the next. A plain `DataLoader` hands copies
+        of this one to the workers that it starts for each iteration, so that all of them go on at
+        the place; load another, or the `state_dict()` of a new TorchStream, to end that.
+
         Raises:
-            ValueError: it lies within a step, and that was cut into another number of parts.
+            ValueError: it lies behind the end of the run; or within a step, and that was cut into
+                another number of parts or into other micro batches.
         """
-        _, world_size = _known_ranks(*self._given)
-        if state["batch"] and state["world_size"] != world_size:
-            raise ValueError(
-                f"the state was kept within step {state['step']} on {state['world_size']} ranks, "
-                f"and there are {world_size}: go on with as many, or from a whole step with "
-                f"first_step = {state['step']}"
-            )
-        self._place = {
-            "step": state["step"],
-            "batch": state["batch"],
-            "turn": state["turn"],
-            "world_size": world_size,
-        }
-        self._is_loaded = True
+        step = state["step"]
+        here = self._at(step)
+        if state["batch"]:
+            cure = f"or from a whole step with first_step = {step}"
+            if state["world_size"] != here["world_size"]:
+                raise ValueError(
+                    f"the state was kept within step {step} on {state['world_size']} ranks, and "
+                    f"there are {here['world_size']}: go on with as many, {cure}"
+                )
+            if state["micro_batch"] != here["micro_batch"]:
+                raise ValueError(
+                    f"the state was kept within step {step} with micro_batch = "
+                    f"{state['micro_batch']}, and it is {here['micro_batch']}: go on with the "
+                    f"same, {cure}"
+                )
+        self._place = self._loaded = {**here, "batch": state["batch"], "turn": state["turn"]}
 
     def _begin(self) -> Place:
-        if self.first_step < 0:
-            raise ValueError(f"first_step is counted from 0, got {self.first_step}")
+        return self._at(self.first_step)
+
+    def _at(self, step: int) -> Place:
+        """Return the place before a step.
+
+        Raises:
+            ValueError: the run is over before it.
+        """
+        if step < 0:
+            raise ValueError(f"first_step is counted from 0, got {step}")
+        if step > self.stream.num_steps:
+            raise ValueError(
+                f"the run ends after {self.stream.num_steps} steps and cannot go on at step {step}:"
+                " give the optimizer steps that are done, or train longer with [schedule] tokens"
+            )
         _, world_size = _known_ranks(*self._given)
-        return {"step": self.first_step, "batch": 0, "turn": 0, "world_size": world_size}
+        return self._placed(step, 0, turn=0, ranks=world_size)
+
+    def _behind(self, step: int, number: int, *, num: int, turn: int, ranks: int) -> Place:
+        """Return the place behind a batch, one of `num` of its step."""
+        if number + 1 == num:
+            return self._placed(step + 1, 0, turn=turn, ranks=ranks)
+        return self._placed(step, number + 1, turn=turn, ranks=ranks)
+
+    def _placed(self, step: int, number: int, *, turn: int, ranks: int) -> Place:
+        return {
+            "step": step,
+            "batch": number,
+            "turn": turn,
+            "world_size": ranks,
+            "micro_batch": self.stream.timeline.of_step(step).micro_batch,
+        }
 
     def __iter__(self) -> Iterator[Inputs]:
         worker = get_worker_info()
@@ -253,8 +283,9 @@ class TorchStream(IterableDataset[Inputs]):
         # With `dispatch_batches=False` accelerate wraps this in a dataset that picks, in each
         # worker, every n-th batch for its own process.
         dealt = 1 if worker is None else getattr(worker.dataset, "num_processes", 1)
-        for batch in self.batches(worker=mine, num_workers=num, together=dealt):
-            yield tensors(batch, **self._shape)
+        # Begun now and not with the first batch: loaders ask for the state in between.
+        batches = self.batches(worker=mine, num_workers=num, together=dealt)
+        return (tensors(batch, **self._shape) for batch in batches)
 
     def batches(
         self, *, worker: int = 0, num_workers: int = 0, together: int = 1
@@ -268,9 +299,8 @@ class TorchStream(IterableDataset[Inputs]):
             num_workers: 0 stands for the loader's own process, which reads ahead in a thread.
             together: how many batches that follow each other one worker makes.
         """
-        start = self._place if self._is_loaded else None
-        self._is_loaded = False
-        start = start or self._begin()
+        start = self._loaded or self._begin()
+        self._place, self._loaded = start, None
         if num_workers:
             return self._every(start, worker, num_workers, together)
         return self._ahead(start)
@@ -283,7 +313,7 @@ class TorchStream(IterableDataset[Inputs]):
         ):
             for number in range(start["batch"] if step == first else 0, len(batches)):
                 # Other workers than none may go on from here, the first of them with its first.
-                self._place = _behind(step, number, num=len(batches), turn=0, ranks=world_size)
+                self._place = self._behind(step, number, num=len(batches), turn=0, ranks=world_size)
                 yield batches[number]
 
     def _every(self, start: Place, worker: int, num_workers: int, together: int) -> Iterator[Batch]:
@@ -296,7 +326,9 @@ class TorchStream(IterableDataset[Inputs]):
                 turn += 1
                 if (turn - 1) // together % num_workers == worker:
                     batch = self.stream.batch(*cuts[number], rate=rate)
-                    self._place = _behind(step, number, num=len(cuts), turn=turn, ranks=world_size)
+                    self._place = self._behind(
+                        step, number, num=len(cuts), turn=turn, ranks=world_size
+                    )
                     yield batch
 
 

@@ -110,8 +110,6 @@ class Session:
 
     def state(self, *, step: int, chain: str) -> State:
         """Describe the run after `step` steps, for a checkpoint."""
-        from train.saved import State
-
         return State(
             step=step,
             next_row=self.stream.timeline.first_row(step),

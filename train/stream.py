@@ -287,6 +287,11 @@ class Stream:
         """Return (start, stop) of the global rows of each micro batch; see `step`."""
         if step < 0:
             raise ValueError(f"steps are counted from 0, got {step}")
+        if step >= self.num_steps:
+            raise ValueError(
+                f"the run has {self.num_steps} steps, counted from 0, and no step {step}; train "
+                "longer with [schedule] tokens"
+            )
         phase = self.timeline.of_step(step)
         micro = micro_batch or phase.micro_batch
         before = self.timeline.first_row(step)

@@ -150,6 +150,25 @@ def test_a_step_before_the_first_is_refused(bound) -> None:
         bound.stream.step(-1, rank=0, world_size=1)
 
 
+def test_a_step_behind_the_end_is_refused_and_the_end_is_a_finished_run(bound) -> None:
+    rows = TorchStream(bound.stream, first_step=6)
+    assert list(rows) == []
+    end = rows.state_dict()
+    with pytest.raises(ValueError, match="ends after 6 steps and cannot go on at step 7"):
+        TorchStream(bound.stream, first_step=7)
+    rows.first_step = 7
+    with pytest.raises(ValueError, match="cannot go on at step 7"):
+        iter(rows)
+    rows = TorchStream(bound.stream)
+    with pytest.raises(ValueError, match="cannot go on at step 7"):
+        rows.load_state_dict({**end, "step": 7})
+    rows.load_state_dict(end)
+    assert list(rows) == []
+    for step in (6, 7):
+        with pytest.raises(ValueError, match=f"has 6 steps, counted from 0, and no step {step}"):
+            bound.stream.cuts(step, rank=0, world_size=1)
+
+
 def test_several_processes_must_say_which_batches_are_theirs(bound, monkeypatch) -> None:
     alone = TorchStream(bound.stream)
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -171,7 +190,8 @@ def test_the_state_behind_any_batch_leads_to_those_after_it(bound, num_workers) 
     rows = TorchStream(bound.stream, first_step=1)
     whole = list(rows.batches())
     assert len(whole) == 10
-    assert rows.state_dict() == {"step": 6, "batch": 0, "turn": 0, "world_size": 1}
+    end = {"step": 6, "batch": 0, "turn": 0, "world_size": 1, "micro_batch": 4}
+    assert rows.state_dict() == end
     for seen in range(0, 10, 3):
         # Every worker is its own process, and so has its own stream.
         workers = [TorchStream(bound.stream, first_step=1) for _ in range(max(1, num_workers))]
@@ -198,6 +218,67 @@ def test_a_state_within_a_step_fits_as_many_ranks_only(bound) -> None:
         other.load_state_dict(within)
     other.load_state_dict(rows.state_dict())
     assert len(list(other)) == 5
+
+
+def test_a_state_within_a_step_fits_the_same_micro_batches_only(bound) -> None:
+    def rows_of(micro_batch: int) -> TorchStream:
+        table = {**TABLE, "schedule": {**TABLE["schedule"], "micro_batch": micro_batch}}
+        other = session.bind(recipe.parse(table, where="test"), bound.shards)
+        assert other.recipe.identity() == bound.recipe.identity()
+        return TorchStream(other.stream)
+
+    small = rows_of(2)
+    batches = iter(small)
+    whole = torch.cat([part["input_ids"] for part in wanted(bound)])
+    for seen in range(1, 9):
+        next(batches)
+        large, again = rows_of(4), rows_of(2)
+        again.load_state_dict(small.state_dict())
+        found = [part["input_ids"] for part in again]
+        assert torch.equal(torch.cat(found), whole[2 * seen :])
+        if seen % 4:
+            with pytest.raises(ValueError, match=r"micro_batch = 2, and it is 4: .* from a whole"):
+                large.load_state_dict(small.state_dict())
+        else:
+            large.load_state_dict(small.state_dict())
+            found = [part["input_ids"] for part in large]
+            assert torch.equal(torch.cat(found), whole[2 * seen :])
+
+
+def steps_left(rows: TorchStream, **how) -> int:
+    return len(list(DataLoader(rows, batch_size=None, **how))) // 2
+
+
+def test_only_the_next_iteration_goes_on_at_a_state_and_copies_forget_it_alone(bound) -> None:
+    rows = TorchStream(bound.stream, first_step=1)
+    late, early = (TorchStream(bound.stream, first_step=step).state_dict() for step in (4, 0))
+    rows.load_state_dict(late)
+    assert [steps_left(rows) for _ in range(3)] == [2, 5, 5]
+    # Each iteration of a plain loader has workers of its own.
+    rows.load_state_dict(late)
+    assert [steps_left(rows, num_workers=1) for _ in range(2)] == [2, 2]
+    rows.load_state_dict(early)
+    assert steps_left(rows, num_workers=1) == 6
+    # Those that stay are the same copies.
+    rows.load_state_dict(late)
+    loader = DataLoader(rows, batch_size=None, num_workers=2, persistent_workers=True)
+    assert [len(list(loader)) // 2 for _ in range(2)] == [2, 5]
+
+
+def test_the_state_is_where_the_iteration_begins_until_its_first_batch(bound) -> None:
+    rows = TorchStream(bound.stream, first_step=1)
+    begin, late = rows.state_dict(), TorchStream(bound.stream, first_step=4).state_dict()
+    list(rows)
+    assert rows.state_dict()["step"] == 6
+    batches = iter(rows)
+    assert rows.state_dict() == begin
+    next(batches)
+    assert rows.state_dict() == {**begin, "batch": 1}
+    rows.load_state_dict(late)
+    batches = iter(rows)
+    assert rows.state_dict() == late
+    next(batches)
+    assert rows.state_dict() == {**late, "batch": 1}
 
 
 def test_ranks_share_each_step_between_them(bound) -> None:

@@ -1,5 +1,6 @@
 """[data] verify says when the shards of a run are held against their digests."""
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -43,6 +44,15 @@ def test_damage_is_found_unless_nobody_looks(bound, verify):
     with pytest.raises(ValueError, match=r"wiki-train-32\.arrow: damaged"):
         bind(verify).prove()
     bind("never").prove()
+
+
+@pytest.mark.parametrize(("verify", "num_readings"), [(None, 1), ("once", 1), ("always", 2)])
+def test_what_has_not_changed_is_read_again_only_when_always(bound, caplog, verify, num_readings):
+    _, bind = bound
+    caplog.set_level(logging.INFO, logger="train.session")
+    for _ in range(2):
+        bind(verify).prove()
+    assert sum("shards are whole" in line for line in caplog.messages) == num_readings
 
 
 def test_it_is_no_property_of_the_run(bound):
