@@ -349,7 +349,9 @@ made = {"seed": 1, "config": mask.MaskConfig(), "vocabulary": known}
 out = mask.choose_targets(ids, indices, rate=0.3, out=np.empty((1, 8), bool), **made)
 mask.hide(ids, out, indices, out=np.empty((1, 8), np.int64), **made)
 none, nowhere = np.zeros(0, np.int64), np.zeros((1, row_kernel.NUM_COLUMNS), np.uint64)
-row_kernel.gather(nowhere, none, none, none, 8, False, ids, np.zeros((0, 0), bool))
+row_kernel.gather(
+    nowhere, none, none, none, 8, False, ids, np.zeros((0, 0), bool), np.zeros((0, 0), bool)
+)
 lap("loops")
 clock = time.perf_counter()
 bound = session.bind(recipe.parse(table, where="bench"), ShardSet.open(folder))
